@@ -1,0 +1,37 @@
+// Opens a store by its URL: the only door to the backends.
+#pragma once
+
+#include "base/result.hpp"
+#include "store/event_log.hpp"
+#include "store/view_store.hpp"
+#include "telemetry/health.hpp"
+#include "telemetry/metrics.hpp"
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace flexcore::store {
+
+struct store_settings {
+    std::string url = "sqlite:";             ///< "sqlite:" (files in `data`) or "memory:" (tests)
+    std::filesystem::path data;              ///< folder; made when absent
+    std::size_t queue_events_max = 100'000;  ///< waiting appends beyond this are refused busy
+    std::size_t queue_bytes_max = 64u << 20;
+    std::size_t batch_events_max = 10'000;   ///< per commit
+    std::size_t batch_bytes_max = 8u << 20;
+    std::uint64_t wal_bytes_max = 32u << 20; ///< checkpoint the WAL beyond this
+};
+
+struct opened_store {
+    std::unique_ptr<event_log> log;
+    std::unique_ptr<view_store> views;
+    std::string description;                 ///< for a person: "SQLite 3.40.1 in /var/lib/…"
+};
+
+/// Takes the data folder's lock, applies migrations, recovers, starts the writer.
+/// Errors: locked, newer_schema, corrupt, unavailable, full, base_errc::invalid_argument (URL).
+[[nodiscard]] result<opened_store> open_store(const store_settings&, telemetry::metrics&,
+                                              telemetry::health_registry&);
+
+}  // namespace flexcore::store

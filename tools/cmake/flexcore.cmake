@@ -1,0 +1,110 @@
+# What every target of the project shares: language level, warnings, sanitizers, compile-time aids.
+#
+#   flexcore_module(<name> SOURCES … [DEPENDS …] [PRIVATE …] [ASIO])
+#       A module of src/: static library flexcore_<name>. DEPENDS: modules or libraries its public
+#       headers need; PRIVATE: those only its sources need; ASIO: precompile Asio and Beast too.
+#   flexcore_plugin(<name> SOURCES …)
+#       A plugin: build/<preset>/plugins/<name>.so, against include/ only.
+#   flexcore_test(<name> SOURCES … [LIBS …] [LABELS …] [TIMEOUT seconds])
+#       A Catch2 program; each of its test cases becomes one test of ctest.
+
+option(FLEXCORE_TESTS "Build the tests" ON)
+set(FLEXCORE_SANITIZE "" CACHE STRING "-fsanitize= list: address,undefined or thread")
+
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
+# -O2 with line tables: profiles and crash traces name the line.
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
+set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g1")
+set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1 -D_GLIBCXX_ASSERTIONS")
+set(CMAKE_C_FLAGS_DEBUG "-O1 -g1")
+
+find_program(FLEXCORE_CCACHE ccache)
+if(FLEXCORE_CCACHE)
+  # A precompiled header defines macros and carries times: ccache must be told both are harmless.
+  set(launcher ${CMAKE_COMMAND} -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      ${FLEXCORE_CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
+endif()
+find_program(FLEXCORE_MOLD mold)
+if(FLEXCORE_MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast
+                    -Wcast-align -Woverloaded-virtual -Wnull-dereference -Werror)
+# C has no such casts to warn of; gcc 12 sees null dereferences in inlined library code.
+add_compile_options($<$<COMPILE_LANGUAGE:C>:-Wno-old-style-cast>
+                    -Wno-null-dereference -fpch-preprocess -fno-omit-frame-pointer)
+if(FLEXCORE_SANITIZE)
+  add_compile_options(-fsanitize=${FLEXCORE_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${FLEXCORE_SANITIZE})
+  if(FLEXCORE_SANITIZE MATCHES thread)
+    add_compile_options(-Wno-tsan)
+  endif()
+endif()
+
+find_package(Threads REQUIRED)
+find_package(Boost 1.81 REQUIRED COMPONENTS json)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(OpenSSL REQUIRED)
+
+add_compile_definitions(BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
+                        BOOST_BEAST_SEPARATE_COMPILATION)
+
+function(flexcore_module name)
+  cmake_parse_arguments(arg "ASIO" "" "SOURCES;DEPENDS;PRIVATE" ${ARGN})
+  set(target flexcore_${name})
+  add_library(${target} STATIC ${arg_SOURCES})
+  target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR}/src
+                                       PRIVATE ${CMAKE_SOURCE_DIR}/include)
+  target_link_libraries(${target} PUBLIC Boost::json ${arg_DEPENDS}
+                                  PRIVATE fmt::fmt Threads::Threads ${arg_PRIVATE})
+  if(arg_ASIO)
+    target_precompile_headers(${target} REUSE_FROM flexcore_pch_asio)
+  else()
+    target_precompile_headers(${target} REUSE_FROM flexcore_pch)
+  endif()
+endfunction()
+
+function(flexcore_plugin name)
+  cmake_parse_arguments(arg "" "" "SOURCES" ${ARGN})
+  set(target plugin_${name})
+  add_library(${target} MODULE ${arg_SOURCES})
+  target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/include)
+  target_link_libraries(${target} PRIVATE Boost::json)
+  set_target_properties(${target} PROPERTIES
+    PREFIX "" OUTPUT_NAME ${name} LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/plugins"
+    CXX_VISIBILITY_PRESET hidden C_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fno-gnu-unique>)
+  target_link_options(${target} PRIVATE
+    -Wl,--version-script=${CMAKE_SOURCE_DIR}/tools/cmake/plugin.map)
+  if(NOT FLEXCORE_SANITIZE)
+    target_link_options(${target} PRIVATE -Wl,-z,defs)
+  endif()
+endfunction()
+
+function(flexcore_test name)
+  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 120)
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests ${CMAKE_SOURCE_DIR}/src
+                                             ${CMAKE_SOURCE_DIR}/include)
+  target_link_libraries(${name} PRIVATE flexcore_test_main fmt::fmt Threads::Threads ${arg_LIBS})
+  set_target_properties(${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+  target_compile_definitions(${name} PRIVATE
+    FLEXCORE_BINARY_DIR="${CMAKE_BINARY_DIR}" FLEXCORE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  catch_discover_tests(${name} TEST_PREFIX "${name}: "
+    PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
+endfunction()
