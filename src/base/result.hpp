@@ -54,11 +54,11 @@ template <class Code>
 
 /// Errors that belong to no module: malformed text, exhausted machine, a defect of ours.
 enum class base_errc {
-    invalid_json = 1,   ///< not JSON, or not JSON we accept (duplicate member, depth, number)
-    invalid_name,       ///< an event type, stream name, tag, … breaks the naming rule
-    invalid_argument,   ///< any other value outside its range
-    io,                 ///< the operating system refused
-    internal,           ///< a defect of ours; details are in the log
+    invalid_json = 1,  ///< not JSON, or not JSON we accept (duplicate member, depth, number)
+    invalid_name,      ///< an event type, stream name, tag, … breaks the naming rule
+    invalid_argument,  ///< any other value outside its range
+    io,                ///< the operating system refused
+    internal,          ///< a defect of ours; details are in the log
 };
 std::error_code make_error_code(base_errc) noexcept;
 

@@ -20,8 +20,8 @@ struct uuid {
     std::array<std::uint8_t, 16> bytes{};  ///< network order; all zero is "nil", never a real id
 
     [[nodiscard]] bool is_nil() const noexcept { return *this == uuid{}; }
-    [[nodiscard]] std::string to_string() const;      ///< 36 characters, lower case
-    void write_to(char* out36) const noexcept;        ///< the same, into 36 bytes, no NUL
+    [[nodiscard]] std::string to_string() const;  ///< 36 characters, lower case
+    void write_to(char* out36) const noexcept;    ///< the same, into 36 bytes, no NUL
     friend auto operator<=>(const uuid&, const uuid&) = default;
 };
 
