@@ -1,7 +1,8 @@
 // worker_pool: a few threads for whatever may wait: log reads, domain logic, files.
 //
 // Threads:  `post` on any thread. Work starts in the order posted and runs concurrently.
-// Lifetime: `stop` runs what is queued, then joins; the destructor stops.
+// Lifetime: `stop` runs what is queued and what that posts, then joins; the destructor stops.
+//           What is posted later still is destroyed unrun. Never stop from a task of the pool.
 #pragma once
 
 #include "runtime/executor.hpp"
