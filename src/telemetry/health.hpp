@@ -13,10 +13,10 @@ enum class health : std::uint8_t { healthy, degraded, unhealthy };
 
 struct health_report {
     health state = health::healthy;
-    std::string text;       ///< why, for a person; empty when healthy
+    std::string text;  ///< why, for a person; empty when healthy
 };
 struct named_health {
-    std::string name;       ///< "store", "projection.orders", "plugin.orders"
+    std::string name;  ///< "store", "projection.orders", "plugin.orders"
     health_report report;
     bool needed_for_ready;  ///< unhealthy here means /readyz answers 503
 };
@@ -26,8 +26,9 @@ public:
     health_registry();
     ~health_registry();
     using check = std::function<health_report()>;  ///< quick, thread-safe, asks nobody
-    /// [any thread]
+    /// [any thread] A name already there is replaced.
     void add(std::string name, bool needed_for_ready, check);
+    /// [any thread] Once it has returned, the check runs no more.
     void remove(const std::string& name);
     [[nodiscard]] std::vector<named_health> all() const;  ///< sorted by name
 

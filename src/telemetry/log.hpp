@@ -5,6 +5,8 @@
 // Shape:    JSON lines {"ts","level","logger","msg", fields…}; fields are key and plain value.
 #pragma once
 
+#include "base/result.hpp"
+
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -19,15 +21,18 @@ enum class log_format : std::uint8_t { json, text };
 struct log_settings {
     level level_min = level::info;
     log_format format = log_format::text;
-    bool colour = false;            ///< only for text
-    std::string file;               ///< empty: standard error
+    bool colour = false;  ///< only for text
+    std::string file;     ///< empty: standard error
 };
 
-/// Call once before threads start; replaces an earlier set-up (tests). Flushes on `log_stop`.
-void log_start(const log_settings&);
+/// Call once before threads start; replaces an earlier set-up (tests). Until then nothing is
+/// logged. base_errc::io: the file cannot be opened, and nothing is logged.
+result<void> log_start(const log_settings&);
+/// Writes out what waits. Nothing is logged afterwards.
 void log_stop();
 void log_set_level(level);
 [[nodiscard]] bool log_enabled(level) noexcept;
+/// Lines dropped since `log_start`.
 [[nodiscard]] std::uint64_t log_dropped() noexcept;
 
 struct field {

@@ -50,7 +50,7 @@ public:
     histogram& histogram_for(std::string_view name, std::string_view help,
                              const std::vector<double>& bounds, const labels& = {});
     /// Read when scraped, on the scraping thread: `read` must be quick and thread-safe and
-    /// outlive the registry's last scrape.
+    /// outlive the registry's last scrape. The same name and labels again replace the reader.
     void gauge_from(std::string_view name, std::string_view help, const labels&,
                     std::function<double()> read);
 
