@@ -3,8 +3,8 @@
 #   flexcore_module(<name> SOURCES … [DEPENDS …] [PRIVATE …] [ASIO])
 #       A module of src/: static library flexcore_<name>. DEPENDS: modules or libraries its public
 #       headers need; PRIVATE: those only its sources need; ASIO: precompile Asio and Beast too.
-#   flexcore_plugin(<name> SOURCES …)
-#       A plugin: build/<preset>/plugins/<name>.so, against include/ only.
+#   flexcore_plugin(<name> SOURCES … [LIBS …])
+#       A plugin: build/<preset>/plugins/<name>.so, against include/ only; in plugin.cmake.
 #   flexcore_test(<name> SOURCES … [LIBS …] [LABELS …] [TIMEOUT seconds])
 #       A Catch2 program; each of its test cases becomes one test of ctest.
 
@@ -75,22 +75,7 @@ function(flexcore_module name)
   endif()
 endfunction()
 
-function(flexcore_plugin name)
-  cmake_parse_arguments(arg "" "" "SOURCES" ${ARGN})
-  set(target plugin_${name})
-  add_library(${target} MODULE ${arg_SOURCES})
-  target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/include)
-  target_link_libraries(${target} PRIVATE Boost::json)
-  set_target_properties(${target} PROPERTIES
-    PREFIX "" OUTPUT_NAME ${name} LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/plugins"
-    CXX_VISIBILITY_PRESET hidden C_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
-  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fno-gnu-unique>)
-  target_link_options(${target} PRIVATE
-    -Wl,--version-script=${CMAKE_SOURCE_DIR}/tools/cmake/plugin.map)
-  if(NOT FLEXCORE_SANITIZE)
-    target_link_options(${target} PRIVATE -Wl,-z,defs)
-  endif()
-endfunction()
+include(${CMAKE_CURRENT_LIST_DIR}/plugin.cmake)
 
 function(flexcore_test name)
   cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
