@@ -1,0 +1,276 @@
+#include "store/append_decision_impl.hpp"
+
+#include <fmt/format.h>
+
+namespace flexcore::store {
+namespace {
+
+using rule = expected_version::rule;
+using stream_state = log_state::stream_state;
+using known_event = log_state::known_event;
+
+std::string to_text(const expected_version& expected) {
+    switch (expected.what) {
+        case rule::any:
+            return "any";
+        case rule::none:
+            return "none";
+        case rule::exists:
+            return "exists";
+        case rule::exact:
+            return fmt::format("{}", expected.exact);
+    }
+    return {};
+}
+
+bool meets(const expected_version& expected, version current) {
+    switch (expected.what) {
+        case rule::any:
+            return true;
+        case rule::none:
+            return current == 0;
+        case rule::exists:
+            return current != 0;
+        case rule::exact:
+            return current == expected.exact;
+    }
+    return false;
+}
+
+/// The stored answer when a key is known; an error when it is known for something else.
+result<std::optional<std::string>> answered_before(const append_request& request, unix_us now,
+                                                   log_state& log) {
+    std::optional<std::string> first;
+    for (const auto& entry : request.keys) {
+        auto known = log.answer(request.tenant, entry.key, now);
+        if (!known) continue;
+        if (known->fingerprint != entry.fingerprint) {
+            return fail(store_errc::key_conflict,
+                        "the idempotency key was used for another request");
+        }
+        if (!first) first = std::move(known->answer);
+    }
+    return first;
+}
+
+template <class Visit>
+void for_each_event(const append_request& request, Visit visit) {
+    std::size_t place = 0;
+    for (std::size_t a = 0; a < request.appends.size(); ++a) {
+        for (const auto& event : request.appends[a].events) {
+            if (!visit(a, place++, event)) return;
+        }
+    }
+}
+
+/// Whether the log holds exactly this request: all its ids, in this order, in these streams,
+/// written as one request from its first event to its last.
+bool same_request(const append_request& request, log_state& log, std::vector<known_event>& found) {
+    bool same = true;
+    for_each_event(request, [&](std::size_t a, std::size_t place, const new_event& event) {
+        const auto known =
+            event.id.is_nil() ? std::nullopt : log.event_with_id(request.tenant, event.id);
+        same = known && known->place == place &&
+               (found.empty() || known->pos == found.front().pos + place) &&
+               known->stream == log.stream(request.tenant, request.appends[a].stream).id;
+        if (same) found.push_back(*known);
+        return same;
+    });
+    if (!same || found.empty()) return false;
+    const auto following = log.event_at(found.back().pos + 1);
+    return !following || following->place == 0;
+}
+
+append_outcome first_answer(const append_request& request, log_state& log,
+                            const std::vector<known_event>& found) {
+    append_outcome outcome;
+    outcome.repeated = true;
+    outcome.pos = found.back().pos;
+    outcome.recorded_at = found.back().recorded_at;
+    outcome.appends.resize(request.appends.size());
+    for_each_event(request, [&](std::size_t a, std::size_t place, const new_event& event) {
+        auto& stream = outcome.appends[a];
+        const auto& known = found[place];
+        if (stream.first_version == 0) {
+            stream.first_version = known.ver;
+            stream.first_position = known.pos;
+        }
+        stream.last_version = known.ver;
+        stream.last_position = known.pos;
+        outcome.ids.push_back(event.id);
+        return true;
+    });
+    for (std::size_t a = 0; a < request.appends.size(); ++a) {
+        const auto& append = request.appends[a];
+        if (!append.events.empty()) continue;
+        outcome.appends[a].last_version =
+            log.version_before(log.stream(request.tenant, append.stream), found.front().pos);
+    }
+    return outcome;
+}
+
+/// The first answer when the events are in the log already, nothing when none of them is.
+result<std::optional<append_outcome>> written_before(const append_request& request,
+                                                     log_state& log) {
+    const new_event* overlap = nullptr;
+    for_each_event(request, [&](std::size_t, std::size_t, const new_event& event) {
+        if (!event.id.is_nil() && log.event_with_id(request.tenant, event.id)) overlap = &event;
+        return overlap == nullptr;
+    });
+    if (!overlap) return std::nullopt;
+    std::vector<known_event> found;
+    if (same_request(request, log, found)) return first_answer(request, log, found);
+    return fail(store_errc::event_id_conflict,
+                fmt::format("event id {} is in the log already, and not as this append",
+                            overlap->id.to_string()));
+}
+
+/// Collects everything that does not hold, so that the caller learns it in one go.
+class failures {
+public:
+    void version_conflict(std::size_t index, const stream_append& append, version current) {
+        list_.push_back(boost::json::object{
+            {"index", index}, {"code", "version_conflict"}, {"current_version", current}});
+        if (first_conflict_) return;
+        first_conflict_ = current;
+        text_ = current == 0 ? fmt::format("stream {} does not exist, expected version {}",
+                                           append.stream, to_text(append.expected))
+                             : fmt::format("stream {} is at version {}, expected {}", append.stream,
+                                           current, to_text(append.expected));
+    }
+    void condition_failed(position at) {
+        list_.push_back(boost::json::object{
+            {"condition", true}, {"code", "condition_failed"}, {"position", at}});
+        match_ = at;
+        if (!first_conflict_) {
+            text_ = fmt::format("the event at position {} matches the condition", at);
+        }
+    }
+    [[nodiscard]] bool any() const { return !list_.empty(); }
+    [[nodiscard]] error refusal() && {
+        error e{first_conflict_ ? store_errc::version_conflict : store_errc::condition_failed,
+                std::move(text_)};
+        auto members = std::make_shared<boost::json::object>();
+        if (first_conflict_) (*members)["current_version"] = *first_conflict_;
+        if (match_ != 0) (*members)["position"] = match_;
+        (*members)["failures"] = std::move(list_);
+        e.members = std::move(members);
+        return e;
+    }
+
+private:
+    boost::json::array list_;
+    std::optional<version> first_conflict_;
+    position match_ = 0;
+    std::string text_;
+};
+
+result<void> check_expectations(const append_request& request, position head, log_state& log) {
+    failures found;
+    for (std::size_t a = 0; a < request.appends.size(); ++a) {
+        const auto& append = request.appends[a];
+        const version current = log.stream(request.tenant, append.stream).ver;
+        if (!meets(append.expected, current)) found.version_conflict(a, append, current);
+    }
+    if (request.condition && request.condition->after < head) {
+        const position match = log.first_match(request.tenant, request.condition->none_match,
+                                               request.condition->after);
+        if (match != 0) found.condition_failed(match);
+    }
+    if (found.any()) return fail(std::move(found).refusal());
+    return {};
+}
+
+std::size_t text_bytes(const recorded_event& event) {
+    std::size_t bytes =
+        event.stream.size() + event.type.size() + event.data.size() + event.metadata.size();
+    for (const auto tag : event.tags) bytes += tag.size();
+    return bytes;
+}
+
+append_outcome write(append_request& request, write_batch& batch, log_state& log) {
+    append_outcome outcome;
+    outcome.recorded_at = batch.now;
+    outcome.appends.reserve(request.appends.size());
+    auto& events = batch.events->events;
+    const std::size_t first = events.size();
+    std::uint32_t place = 0;
+    for (const auto& append : request.appends) {
+        auto& state = log.stream(request.tenant, append.stream);
+        auto& done = outcome.appends.emplace_back();
+        if (!append.events.empty()) {
+            done.first_version = state.ver + 1;
+            done.first_position = batch.head + 1;
+        }
+        for (const auto& event : append.events) {
+            auto& recorded = events.emplace_back();
+            recorded.pos = ++batch.head;
+            recorded.ver = state.ver + 1;
+            recorded.id = event.id.is_nil() ? uuid_v7() : event.id;
+            recorded.recorded_at = batch.now;
+            recorded.schema_version = event.schema_version;
+            recorded.tenant = request.tenant;
+            recorded.stream = append.stream;
+            recorded.type = event.type;
+            recorded.data = event.data;
+            recorded.metadata = event.metadata.empty() ? std::string_view{"{}"} : event.metadata;
+            recorded.tags = event.tags;
+            batch.events->bytes += text_bytes(recorded);
+            outcome.ids.push_back(recorded.id);
+            log.add(recorded, state, place++);
+        }
+        done.last_version = state.ver;
+        if (!append.events.empty()) done.last_position = batch.head;
+    }
+    outcome.pos = batch.head;
+    batch.appends.push_back({.origin = request.origin,
+                             .first = static_cast<std::uint32_t>(first),
+                             .count = static_cast<std::uint32_t>(events.size() - first)});
+    for (const auto& entry : request.keys) {
+        log.remember(request.tenant, entry, entry.answer(outcome), batch.now);
+    }
+    if (place != 0 && request.backing) {
+        batch.events->backing.push_back(std::move(request.backing));
+    }
+    return outcome;
+}
+
+result<append_outcome> decide(append_request& request, write_batch& batch, log_state& log) {
+    auto answered = answered_before(request, batch.now, log);
+    if (!answered) return fail(std::move(answered.error()));
+    append_outcome outcome;
+    if (*answered) {
+        outcome.stored_answer = std::move(**answered);
+        batch.appends.push_back({.origin = request.origin});
+        return outcome;
+    }
+    auto written = written_before(request, log);
+    if (!written) return fail(std::move(written.error()));
+    if (*written) {
+        batch.appends.push_back({.origin = request.origin});
+        return std::move(**written);
+    }
+    if (auto ok = check_expectations(request, batch.head, log); !ok) {
+        return fail(std::move(ok.error()));
+    }
+    if (log.failure()) return outcome;  // what the checks saw does not count
+    return write(request, batch, log);
+}
+
+}  // namespace
+
+result<void> decide_batch(write_batch& batch, log_state& log) {
+    std::size_t events = 0;
+    for (const auto& entry : batch.entries) events += entry.events;
+    batch.events = std::make_shared<event_batch>();
+    batch.events->events.reserve(events);
+    batch.events->backing.reserve(batch.entries.size());
+    batch.appends.reserve(batch.entries.size());
+    for (auto& entry : batch.entries) {
+        entry.answer = decide(entry.request, batch, log);
+        if (log.failure()) return fail(*log.failure());
+    }
+    return {};
+}
+
+}  // namespace flexcore::store
