@@ -37,11 +37,12 @@ if(FLEXCORE_MOLD)
   add_link_options(-fuse-ld=mold)
 endif()
 
-add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast
-                    -Wcast-align -Woverloaded-virtual -Wnull-dereference -Werror)
-# C has no such casts to warn of; gcc 12 sees null dereferences in inlined library code.
-add_compile_options($<$<COMPILE_LANGUAGE:C>:-Wno-old-style-cast>
-                    -Wno-null-dereference -fpch-preprocess -fno-omit-frame-pointer)
+add_compile_options(-Wall -Wextra -Wpedantic -Wshadow
+                    $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor> $<$<COMPILE_LANGUAGE:CXX>:-Wold-style-cast>
+                    -Wcast-align $<$<COMPILE_LANGUAGE:CXX>:-Woverloaded-virtual>
+                    -Wnull-dereference -Werror)
+# gcc 12 sees null dereferences in inlined library code.
+add_compile_options(-Wno-null-dereference -fpch-preprocess -fno-omit-frame-pointer)
 if(FLEXCORE_SANITIZE)
   add_compile_options(-fsanitize=${FLEXCORE_SANITIZE} -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${FLEXCORE_SANITIZE})
