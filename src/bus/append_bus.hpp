@@ -18,17 +18,17 @@
 namespace flexcore::bus {
 
 struct raw_append {
-    store::append_request request;         ///< tenant and keys are set by the bus
+    store::append_request request;  ///< tenant and keys are set by the bus
     caller who;
-    std::string idempotency_key;           ///< scope (route) included by the caller; empty: none
+    std::string idempotency_key;  ///< scope (route) included by the caller; empty: none
     std::string fingerprint;
     /// Makes the answer that is stored and sent; the replay sends the same bytes.
     std::function<std::string(const store::append_outcome&)> render;
 };
 struct append_answer {
-    store::append_outcome outcome;         ///< empty when replayed by key
-    std::string body;                      ///< rendered, or the stored one
-    bool replayed = false;                 ///< by key
+    store::append_outcome outcome;  ///< empty when replayed by key
+    std::string body;               ///< rendered, or the stored one
+    bool replayed = false;          ///< by key
 };
 using append_answered = std::move_only_function<void(result<append_answer>)>;
 

@@ -1,9 +1,11 @@
 // change_counters: what has changed in the read models, for the query cache.
 //
-// Shape:   a fixed table of counters; rows and models hash into it. Two that share a slot only
-//          make the cache forget more than it must, never less.
-// Order:   the projector bumps after its commit. A reader takes the values before it reads; the
-//          answer may be cached as long as they stay the same.
+// Shape:   every change gets the next number; a slot keeps the number of its last change. Rows and
+//          models hash into a fixed table of slots. Two that share a slot only make the cache
+//          forget more than it must, never less.
+// Order:   the projector bumps after its commit. A reader takes `last()` before it opens its
+//          snapshot; what it read is unchanged as long as value(slot) <= that number. So a reader
+//          need not know beforehand what it is going to read.
 // Threads: any, lock-free.
 #pragma once
 
@@ -12,7 +14,6 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
-#include <vector>
 
 namespace flexcore::bus {
 
@@ -23,6 +24,9 @@ public:
     [[nodiscard]] static slot row_slot(std::string_view tenant, std::string_view model,
                                        std::string_view key) noexcept;
     [[nodiscard]] static slot model_slot(std::string_view tenant, std::string_view model) noexcept;
+    /// The number of the newest change of any slot.
+    [[nodiscard]] std::uint64_t last() const noexcept;
+    /// The number of the slot's last change; ascends.
     [[nodiscard]] std::uint64_t value(slot) const noexcept;
     void bump(slot) noexcept;
     /// After a rebuild was switched in, or a plugin replaced: everything counts as changed.
@@ -31,7 +35,8 @@ public:
 private:
     static constexpr std::size_t slots = 1u << 16;
     std::unique_ptr<std::array<std::atomic<std::uint64_t>, slots>> values_;
-    std::atomic<std::uint64_t> epoch_{0};
+    std::atomic<std::uint64_t> last_{0};
+    std::atomic<std::uint64_t> all_{0};  ///< the number of the last bump_all
 };
 
 }  // namespace flexcore::bus

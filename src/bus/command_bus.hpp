@@ -29,13 +29,13 @@ namespace flexcore::bus {
 
 struct command {
     std::string type;
-    std::string aggregate_id;              ///< 1 to 255 bytes; stream is "<category>-<aggregate_id>"
-    std::string data;                      ///< one validated JSON value
-    std::string metadata;                  ///< the client's, a validated JSON object; empty means {}
+    std::string aggregate_id;  ///< 1 to 255 bytes; stream is "<category>-<aggregate_id>"
+    std::string data;          ///< one validated JSON value
+    std::string metadata;      ///< the client's, a validated JSON object; empty means {}
     std::optional<store::expected_version> expected;
-    std::optional<uuid> command_id;        ///< the client's: makes the command idempotent
-    std::string idempotency_key;           ///< of the HTTP header, empty when there is none
-    std::string fingerprint;               ///< of the request, compared when a key is known
+    std::optional<uuid> command_id;  ///< the client's: makes the command idempotent
+    std::string idempotency_key;     ///< of the HTTP header, empty when there is none
+    std::string fingerprint;         ///< of the request, compared when a key is known
     caller who;
     deadline until = no_deadline;
 };
@@ -50,22 +50,23 @@ struct event_ref {
 struct command_reply {
     uuid command_id;
     std::string stream;
-    store::version ver = 0;                ///< of the stream after the command
-    store::position pos = 0;               ///< of the last event; the head when there were none
+    store::version ver = 0;   ///< of the stream after the command
+    store::position pos = 0;  ///< of the last event; the head when there were none
     std::vector<event_ref> events;
-    std::string result;                    ///< raw JSON, "null" when the handler gave none
-    bool replayed = false;                 ///< answered from an idempotency key
+    std::string result;     ///< raw JSON, "null" when the handler gave none
+    bool replayed = false;  ///< answered from an idempotency key
 };
 /// A refusal that is replayed carries the member "replayed": true in its error.
 using command_done = std::move_only_function<void(result<command_reply>)>;
 
 /// What the handler gets: validated, authorized, with its final ids.
 struct accepted_command {
-    command cmd;                           ///< command_id is set
-    std::string category;                  ///< of the aggregate
+    command cmd;           ///< command_id and until are set; metadata is that of
+                           ///< the events to be written
+    std::string category;  ///< of the aggregate
     std::string stream;
-    /// Keys to store with the effect (scoped), none when the client gave none. The views live in
-    /// `key_texts`. Their stored answer is made with encode_reply / encode_rejection.
+    /// Keys to store with the effect (scoped), none when the client gave none, at most two. Their
+    /// stored answer is made with encode_reply / encode_rejection.
     std::vector<std::string> keys;
 };
 
@@ -73,7 +74,9 @@ struct accepted_command {
 class command_handler {
 public:
     virtual ~command_handler() = default;
-    /// Must answer exactly once, at the deadline at the latest.
+    /// Must answer exactly once, at the deadline at the latest (later ones are dropped and
+    /// counted). A command with keys is looked up with `known_answer` before it is decided: that
+    /// reads the store, so it belongs on the handler's workers.
     virtual void execute(accepted_command, command_done) = 0;
 };
 
@@ -89,11 +92,16 @@ struct command_descriptor {
 [[nodiscard]] std::string encode_reply(const command_reply&);
 [[nodiscard]] std::string encode_rejection(const error&);
 [[nodiscard]] result<command_reply> decode_answer(std::string_view stored);
+/// The answer remembered under one of the command's keys: its reply or refusal, replayed, or
+/// idempotency_conflict. Nothing when no key is known. Blocks on the store.
+[[nodiscard]] std::optional<result<command_reply>> known_answer(store::event_log&,
+                                                                const accepted_command&);
+[[nodiscard]] error key_reused();
 
 struct command_settings {
-    monotonic::duration timeout = std::chrono::seconds{10};   ///< when the caller gives no deadline
+    monotonic::duration timeout = std::chrono::seconds{10};  ///< when the caller gives no deadline
     monotonic::duration inline_wait = std::chrono::seconds{1};
-    std::size_t in_flight_max = 20'000;                       ///< beyond: busy
+    std::size_t in_flight_max = 20'000;  ///< beyond: busy
 };
 
 class command_bus {

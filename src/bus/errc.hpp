@@ -8,7 +8,7 @@ namespace flexcore::bus {
 enum class bus_errc {
     unknown_command = 1,
     unknown_query,
-    validation_failed,     ///< members: "errors":[{"pointer","detail"}]
+    validation_failed,  ///< members: "errors":[{"pointer","detail"}]
     unauthorized,
     forbidden,
     command_rejected,      ///< the domain refuses; members: "reason" and the domain's own
@@ -17,10 +17,10 @@ enum class bus_errc {
     read_model_behind,     ///< min_position not reached in time; members: "position"
     not_found,             ///< the query asks for one thing and there is none
     busy,                  ///< a queue is full; try again
-    deadline_exceeded,     ///< for a command: it may have taken effect, ask again with its command_id
-    handler_failed,        ///< the plugin failed or broke its contract; the text is for the log
-    unavailable,           ///< the plugin is draining or gone
-    duplicate_name,        ///< a command, query, projection or read model of this name exists
+    deadline_exceeded,  ///< for a command: it may have taken effect, ask again with its command_id
+    handler_failed,     ///< the plugin failed or broke its contract; the text is for the log
+    unavailable,        ///< the plugin is draining or gone
+    duplicate_name,     ///< a command, query, projection or read model of this name exists
 };
 std::error_code make_error_code(bus_errc) noexcept;
 

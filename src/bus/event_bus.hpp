@@ -55,8 +55,8 @@ public:
     ~subscriber();
     struct taken {
         std::shared_ptr<const store::event_batch> batch;  ///< only matching events, maybe none
-        store::position seen_to = 0;   ///< everything up to here has been looked at
-        bool at_head = false;          ///< nothing more right now: `wait`
+        store::position seen_to = 0;  ///< everything up to here has been looked at
+        bool at_head = false;         ///< nothing more right now: `wait`
     };
     /// Whether the next `take` is served from memory (then it is quick and may run on an io
     /// thread) or has to read the log (then it blocks: run it on the worker pool).
@@ -65,6 +65,8 @@ public:
     /// Calls `wake` once when something lies beyond the position (at once, inside the call, when it
     /// does already). A second wait replaces the first.
     void wait(std::move_only_function<void()> wake);
+    /// A wake that has begun on the writer's thread may still finish after this (and after the
+    /// subscriber is gone): it must own what it touches.
     void cancel_wait();
     [[nodiscard]] store::position seen() const noexcept;
 

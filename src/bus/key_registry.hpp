@@ -1,7 +1,8 @@
 // key_registry: which idempotency keys are being worked on right now, in this process.
 // (What is done is remembered by the store, in the transaction of the effect.)
 //
-// Threads: any.
+// Threads:  any.
+// Lifetime: the registry outlives its holds.
 #pragma once
 
 #include <memory>

@@ -3,6 +3,8 @@
 // Pipeline: catalogue → schema → authorizer → min_position (bounded wait) → cache → handler.
 // Cache:    key: tenant, query, parameters, what the query declares in varies_by; valid as long as
 //           the change counters of the rows and models it read stand still. Bounded in bytes.
+//           Parameters that differ only in white space or the order of their outermost members are
+//           the same. Errors are not cached. Equal queries that wait for a worker run once.
 // Threads:  `ask` on any thread. A hit answers inside the call, without allocation or lock held;
 //           otherwise the reply runs once on any thread, and must be quick.
 #pragma once
@@ -29,7 +31,7 @@ namespace flexcore::bus {
 
 struct query {
     std::string name;
-    std::string params;                    ///< a validated JSON object; empty means {}
+    std::string params;  ///< a validated JSON object; empty means {}
     store::position min_position = 0;
     monotonic::duration wait = std::chrono::seconds{1};
     caller who;
@@ -38,16 +40,19 @@ struct query {
 
 /// Immutable, shared by the cache and everybody it answers.
 struct query_answer {
-    std::string body;                      ///< {"data":…,"position":n}, ready to send
-    std::string etag;                      ///< strong, quoted, over the data
-    store::position pos = 0;               ///< the last change the answer reflects
+    std::string body;         ///< {"data":…,"position":n}, ready to send
+    std::string etag;         ///< strong, quoted, over the data
+    store::position pos = 0;  ///< the last change the answer reflects
 };
 using query_done = std::move_only_function<void(result<std::shared_ptr<const query_answer>>)>;
 
-/// What a handler reads through; records what the answer depends on.
+/// What a handler reads through; records what the answer depends on. Reads on the thread of
+/// `handle`, before it returns, see one moment. A later read, or one on another thread, is refused
+/// (busy) when what was read before has changed since; the bus then runs the handler again.
 class query_views {
 public:
     virtual ~query_views() = default;
+    /// unknown_model for a model that the query does not declare in `reads`.
     [[nodiscard]] virtual result<std::optional<store::row>> get(std::string_view model,
                                                                 std::string_view key) = 0;
     [[nodiscard]] virtual result<store::row_page> scan(std::string_view model,
@@ -69,7 +74,7 @@ struct query_descriptor {
     std::string plugin;
     std::string description;
     std::optional<schema> params_schema;
-    std::vector<std::string> reads;        ///< read models; others are refused to the handler
+    std::vector<std::string> reads;  ///< read models; others are refused to the handler
     bool varies_by_principal = false;
     bool cache = true;
 };
@@ -94,13 +99,12 @@ struct query_settings {
 class query_bus {
 public:
     query_bus(query_settings, store::view_store&, read_model_progress&, change_counters&,
-              const authorizer&, runtime::executor& workers, runtime::timers&,
-              telemetry::metrics&);
+              const authorizer&, runtime::executor& workers, runtime::timers&, telemetry::metrics&);
     ~query_bus();
 
     [[nodiscard]] result<void> add(query_descriptor, std::shared_ptr<query_handler>);
     void remove(std::string_view name);
-    [[nodiscard]] std::vector<query_descriptor> catalogue() const;   ///< by name
+    [[nodiscard]] std::vector<query_descriptor> catalogue() const;  ///< by name
     [[nodiscard]] std::optional<query_descriptor> find(std::string_view name) const;
 
     void ask(query, query_done);

@@ -1,0 +1,159 @@
+#include "bus/event_bus.hpp"
+
+#include "bus/errc.hpp"
+#include "bus/event_ring_impl.hpp"
+
+namespace flexcore::bus {
+namespace {
+
+bool matches_everything(const store::log_filter& filter) noexcept {
+    return !filter.tenant && !filter.since && filter.what.empty();
+}
+
+bool matches(const store::log_filter& filter, const store::recorded_event& event) noexcept {
+    return (!filter.tenant || *filter.tenant == event.tenant) &&
+           (!filter.since || event.recorded_at >= *filter.since) &&
+           store::matches(filter.what, event);
+}
+
+std::size_t text_bytes(const store::recorded_event& event) noexcept {
+    std::size_t bytes =
+        event.stream.size() + event.type.size() + event.data.size() + event.metadata.size();
+    for (const std::string_view tag : event.tags) bytes += tag.size();
+    return bytes;
+}
+
+const std::shared_ptr<const store::event_batch>& no_events() {
+    static const auto none = std::make_shared<const store::event_batch>();
+    return none;
+}
+
+}  // namespace
+
+struct event_bus::state {
+    state(const event_bus_settings& s, store::event_log& l, telemetry::metrics& metrics)
+        : settings{s},
+          log{l},
+          ring{s, l.head()},
+          following{metrics.gauge_for("flexcore_event_subscribers", "Followers of the log")},
+          from_memory{metrics.counter_for("flexcore_event_takes_total",
+                                          "Reads by followers of the log, by source",
+                                          {{"source", "memory"}})},
+          from_log{metrics.counter_for("flexcore_event_takes_total",
+                                       "Reads by followers of the log, by source",
+                                       {{"source", "log"}})},
+          published{metrics.counter_for("flexcore_events_published_total", "Events committed")} {}
+
+    const event_bus_settings settings;
+    store::event_log& log;
+    event_ring ring;
+    std::vector<store::commit_listener> listeners;  // complete before the first append
+    std::atomic<std::size_t> subscribers{0};
+    telemetry::gauge& following;
+    telemetry::counter& from_memory;
+    telemetry::counter& from_log;
+    telemetry::counter& published;
+};
+
+event_bus::event_bus(event_bus_settings settings, store::event_log& log,
+                     telemetry::metrics& metrics)
+    : state_{std::make_shared<state>(settings, log, metrics)} {
+    log.on_commit([state = state_](const store::commit& commit) {
+        for (const auto& listener : state->listeners) listener(commit);
+        state->ring.publish(commit.batch);
+        state->published.add(static_cast<double>(commit.batch->events.size()));
+    });
+}
+
+event_bus::~event_bus() = default;
+
+void event_bus::on_commit(store::commit_listener listener) {
+    state_->listeners.push_back(std::move(listener));
+}
+
+store::position event_bus::head() const noexcept { return state_->ring.head(); }
+
+struct subscriber::state {
+    std::shared_ptr<event_bus::state> bus;
+    store::log_filter filter;
+    store::position seen = 0;
+    bool everything = false;  // the filter lets all through: batches are handed on as they are
+};
+
+result<std::unique_ptr<subscriber>> event_bus::subscribe(store::log_filter filter,
+                                                         store::position after) {
+    if (state_->subscribers.fetch_add(1) >= state_->settings.subscribers_max) {
+        state_->subscribers.fetch_sub(1);
+        return fail(bus_errc::busy, "too many followers of the log; try again later");
+    }
+    state_->following.set(static_cast<double>(state_->subscribers.load()));
+    auto made = std::make_unique<subscriber::state>();
+    made->bus = state_;
+    made->everything = matches_everything(filter);
+    made->filter = std::move(filter);
+    made->seen = after;
+    return std::unique_ptr<subscriber>{new subscriber{std::move(made)}};
+}
+
+subscriber::subscriber(std::unique_ptr<state> made) : state_{std::move(made)} {}
+
+subscriber::~subscriber() {
+    cancel_wait();
+    state_->bus->subscribers.fetch_sub(1);
+    state_->bus->following.set(static_cast<double>(state_->bus->subscribers.load()));
+}
+
+bool subscriber::next_is_live() const noexcept { return state_->seen >= state_->bus->ring.floor(); }
+
+result<subscriber::taken> subscriber::take(std::size_t limit) {
+    auto& my = *state_;
+    const event_ring& ring = my.bus->ring;
+    taken got{no_events(), my.seen, true};
+    if (my.seen >= ring.head()) return got;
+
+    // A filter that lets little through still looks at a fair piece of the ring per call.
+    const auto batches = ring.batches_after(my.seen, std::max<std::size_t>(limit, 1'024));
+    if (batches.empty()) {
+        auto page = my.bus->log.read_log(my.filter, my.seen, limit, store::direction::forward);
+        if (!page) return std::unexpected{std::move(page.error())};
+        my.bus->from_log.add();
+        if (page->batch) got.batch = std::move(page->batch);
+        my.seen = std::max(my.seen, page->scanned_to);
+    } else {
+        my.bus->from_memory.add();
+        const auto& first = batches.front();
+        if (my.everything && first->events.front().pos > my.seen && first->events.size() <= limit) {
+            got.batch = first;
+            my.seen = first->events.back().pos;
+        } else {
+            auto chosen = std::make_shared<store::event_batch>();
+            for (const auto& batch : batches) {
+                const std::size_t before = chosen->events.size();
+                for (const auto& event : batch->events) {
+                    if (event.pos <= my.seen) continue;
+                    if (chosen->events.size() == limit) break;
+                    my.seen = event.pos;
+                    if (!matches(my.filter, event)) continue;
+                    chosen->events.push_back(event);
+                    chosen->bytes += text_bytes(event);
+                }
+                if (chosen->events.size() > before) chosen->backing.push_back(batch);
+                if (chosen->events.size() == limit) break;
+            }
+            if (!chosen->events.empty()) got.batch = std::move(chosen);
+        }
+    }
+    got.seen_to = my.seen;
+    got.at_head = my.seen >= ring.head();
+    return got;
+}
+
+void subscriber::wait(std::move_only_function<void()> wake) {
+    state_->bus->ring.wait(this, state_->seen, std::move(wake));
+}
+
+void subscriber::cancel_wait() { state_->bus->ring.cancel_wait(this); }
+
+store::position subscriber::seen() const noexcept { return state_->seen; }
+
+}  // namespace flexcore::bus
