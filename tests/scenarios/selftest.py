@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""Shows that the runner sees what differs: a runner that accepts everything would make every scenario green."""
+import os
+import sys
+import tempfile
+import unittest
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "support"))
+import flexcore  # noqa: E402
+import openapi  # noqa: E402
+import run  # noqa: E402
+import script  # noqa: E402
+from matching import fill, mismatch  # noqa: E402
+
+
+class patterns(unittest.TestCase):
+    def same(self, pattern, value, **more):
+        self.assertIsNone(mismatch(pattern, value, {}, **more))
+
+    def differs(self, pattern, value, **more):
+        self.assertIsNotNone(mismatch(pattern, value, {}, **more))
+
+    def test_values_are_meant_literally(self):
+        self.same({"a": [1, "x", None, True]}, {"a": [1, "x", None, True]})
+        for wrong in ({"a": 2}, {"a": "1"}, {"a": True}, {"a": None}, {}, [], {"a": 1, "b": 2}):
+            self.differs({"a": 1}, wrong)
+
+    def test_more_members_and_elements_only_where_the_pattern_says_so(self):
+        self.same({"a": 1, "...": ""}, {"a": 1, "b": 2})
+        self.same({"a": 1}, {"a": 1, "b": 2}, loose=True)
+        self.same([1, "..."], [1, 2, 3])
+        self.differs([1], [1, 2])
+        self.differs([1, 2, "..."], [1])
+        self.differs({"a": {"b": 1}}, {"a": {"b": 1, "c": 2}}, loose=True)
+
+    def test_kinds(self):
+        self.same("<int>", 1)
+        self.differs("<int>", True)
+        self.differs("<int>", "1")
+        self.same("<uuid>", "0193519c-0000-7000-8000-000000000001")
+        self.differs("<uuid>", "0193519c")
+        self.same("<time>", "2026-11-22T10:00:00.123456Z")
+        self.differs("<time>", "2026-11-22T10:00:00Z")
+        self.same("~a.c", "abc")
+        self.differs("~a.c", "xabc")
+
+    def test_a_name_binds_once_and_must_be_equal_afterwards(self):
+        bound = {}
+        self.assertIsNone(mismatch(["${x}", "${x}"], [7, 7], bound))
+        self.assertEqual(fill("at ${x}", bound), "at 7")
+        self.assertIsNotNone(mismatch("${x}", 8, bound))
+        with self.assertRaises(ValueError):
+            fill("${never}", bound)
+
+
+class scripts(unittest.TestCase):
+    def read(self, text):
+        with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            return script.read(file.name)
+
+    def test_raw_bytes(self):
+        self.assertEqual(script.raw_bytes(["A: b", "", r"x\0\xff\\n\\"]), b"A: b\r\n\r\nx\0\xff\\n\\\r\n")
+        self.assertEqual(script.raw_bytes(["Content-Length: «length»", "", "abc\\"]), b"Content-Length: 3\r\n\r\nabc")
+        self.assertEqual(script.raw_bytes(["«3*ab»\\"]), b"ababab")
+        self.assertEqual(script.expand("«3*x#,»"), "x0,x1,x2,")
+
+    def test_mistakes_in_a_script_are_named(self):
+        for text in ("text", "## a\n>>> GET /", "## a\n<<< 200", "## a\n@ colour red", "## a\n## a"):
+            with self.assertRaises(script.scenario_error, msg=text):
+                self.read(text)
+
+    def test_headers_and_body(self):
+        self.assertEqual(script.split_headers(["A: b", "C-D:", '{"x": 1}']), ([("A", "b"), ("C-D", "")], ['{"x": 1}']))
+        self.assertEqual(script.split_headers(["A: b", "", "C: d"]), ([("A", "b")], ["C: d"]))
+
+
+class answers(unittest.TestCase):
+    def wrong(self, expect, answer):
+        player = run.player.__new__(run.player)
+        head, *lines = expect.split("\n")
+        expected = script.expectation(head, 1)
+        expected.lines = lines
+        return player._wrong(expected, answer, {})
+
+    @staticmethod
+    def problem(without="", **change):
+        import json
+        body = {"type": "/problems/bad_request", "title": "t", "status": 400, "detail": "d", "instance": "/", "code": "bad_request",
+                "request_id": "r", **change}
+        body.pop(without, None)
+        return flexcore.reply(400, [("Content-Type", "application/problem+json"), ("X-Request-Id", "r")], json.dumps(body).encode())
+
+    def test_status_headers_and_body(self):
+        answer = flexcore.reply(200, [("ETag", '"1"')], b'{"a":1}')
+        self.assertIsNone(self.wrong('200\nETag: "1"\n{"a":1}', answer))
+        self.assertIsNone(self.wrong('2xx text\n"a":1', answer))
+        for expect in ("201", "4xx", '200\nETag: "2"', "200\nETag: -", "200\nX-Other: *", '200\n{"a":2}', "200 empty", "200 text\nb", '200 ndjson\n{"a":1}\n{"a":1}'):
+            self.assertIsNotNone(self.wrong(expect, answer), expect)
+
+    def test_an_error_is_a_problem_with_all_members(self):
+        self.assertIsNone(self.wrong("400 bad_request", self.problem()))
+        self.assertIsNotNone(self.wrong("400 not_found", self.problem()))
+        for name in run.PROBLEM:
+            self.assertIsNotNone(self.wrong("400", self.problem(without=name)), name)
+        self.assertIsNotNone(self.wrong("400", self.problem(status=500)))
+        self.assertIsNotNone(self.wrong("400", self.problem(type="about:blank")))
+        self.assertIsNotNone(self.wrong("400", self.problem(request_id="other")))
+        self.assertIsNotNone(self.wrong("400", flexcore.reply(400, [("Content-Type", "text/html")], b"{}")))
+
+
+class documents(unittest.TestCase):
+    DOCUMENT = {
+        "paths": {"/a/{id}": {"get": {"responses": {"200": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/A"}}}}}}}},
+        "components": {"schemas": {"A": {"type": "object", "required": ["n"], "additionalProperties": False,
+                                         "properties": {"n": {"type": "integer", "minimum": 1}, "m": {"type": ["string", "null"]},
+                                                        "l": {"type": "array", "items": {"enum": ["x"]}}}}}},
+    }
+
+    def problem(self, body, status=200, media="application/json", path="/a/1"):
+        return openapi.checker(self.DOCUMENT).problem("GET", path, flexcore.reply(status, [("Content-Type", media)], body))
+
+    def test_what_the_document_does_not_allow_is_named(self):
+        self.assertIsNone(self.problem(b'{"n":1,"m":null,"l":["x"]}'))
+        for body in (b'{}', b'{"n":0}', b'{"n":"1"}', b'{"n":1,"m":2}', b'{"n":1,"l":["y"]}', b'{"n":1,"o":1}', b'[]'):
+            self.assertIsNotNone(self.problem(body), body)
+        self.assertIsNotNone(self.problem(b'{"n":1}', status=201))
+        self.assertIsNotNone(self.problem(b'{"n":1}', media="text/plain"))
+        self.assertIsNotNone(self.problem(b'{"n":1}', path="/b"))
+
+
+if __name__ == "__main__":
+    unittest.main()
