@@ -13,7 +13,7 @@ namespace flexcore::plugin {
 
 /// The domain says no: FXC_REJECTED with {"reason": …} and a sentence for people.
 [[nodiscard]] inline failure rejection(std::string_view reason, std::string why) {
-    return {FXC_REJECTED, std::move(why), "{\"reason\":" + detail::quoted(reason) + "}"};
+    return {FXC_REJECTED, std::move(why), "{\"reason\":" + detail::json_text(reason) + "}"};
 }
 
 /// An event that a command causes. `data` is JSON.

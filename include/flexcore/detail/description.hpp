@@ -34,13 +34,13 @@ inline std::string list(const std::vector<std::string>& texts) {
     std::string out{"["};
     for (const auto& each : texts) {
         if (out.size() > 1) out += ',';
-        out += quoted(each);
+        out += json_text(each);
     }
     return out += ']';
 }
 inline void member(std::string& object, std::string_view name, std::string_view json) {
     if (object.size() > 1) object += ',';
-    object += quoted(name);
+    object += json_text(name);
     object += ':';
     object += json;
 }
@@ -72,10 +72,11 @@ public:
     }
     [[nodiscard]] std::string json() const {
         std::string out{"{"};
-        detail::member(out, "type", detail::quoted(type_));
+        detail::member(out, "type", detail::json_text(type_));
         if (schema_version_ != 0)
             detail::member(out, "schema_version", std::to_string(schema_version_));
-        if (!description_.empty()) detail::member(out, "description", detail::quoted(description_));
+        if (!description_.empty())
+            detail::member(out, "description", detail::json_text(description_));
         if (!schema_.empty()) detail::member(out, "schema", schema_);
         return out += '}';
     }
@@ -98,7 +99,7 @@ public:
     [[nodiscard]] const std::string& category() const noexcept { return category_; }
     [[nodiscard]] std::string json() const {
         std::string out{"{"};
-        detail::member(out, "category", detail::quoted(category_));
+        detail::member(out, "category", detail::json_text(category_));
         detail::member(out, "reducer_version", std::to_string(reducer_version_));
         detail::member(out, "commands", detail::array(commands_));
         detail::member(out, "events", detail::array(events_));
@@ -146,7 +147,7 @@ public:
         if (!categories_.empty()) detail::member(selector, "categories", detail::list(categories_));
         if (!tags_.empty()) detail::member(selector, "tags", detail::list(tags_));
         std::string out{"{"};
-        detail::member(out, "name", detail::quoted(name_));
+        detail::member(out, "name", detail::json_text(name_));
         detail::member(out, "version", std::to_string(version_));
         detail::member(out, "selector", selector += '}');
         detail::member(out, "mode", inline_ ? "\"inline\"" : "\"async\"");
@@ -175,9 +176,10 @@ public:
     }
     [[nodiscard]] std::string json() const {
         std::string out{"{"};
-        detail::member(out, "name", detail::quoted(name_));
+        detail::member(out, "name", detail::json_text(name_));
         detail::member(out, "indexed", detail::list(indexed_));
-        if (!description_.empty()) detail::member(out, "description", detail::quoted(description_));
+        if (!description_.empty())
+            detail::member(out, "description", detail::json_text(description_));
         return out += '}';
     }
 
@@ -214,8 +216,9 @@ public:
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
     [[nodiscard]] std::string json() const {
         std::string out{"{"};
-        detail::member(out, "name", detail::quoted(name_));
-        if (!description_.empty()) detail::member(out, "description", detail::quoted(description_));
+        detail::member(out, "name", detail::json_text(name_));
+        if (!description_.empty())
+            detail::member(out, "description", detail::json_text(description_));
         if (!schema_.empty()) detail::member(out, "schema", schema_);
         detail::member(out, "reads", detail::list(reads_));
         if (by_principal_) detail::member(out, "varies_by", "[\"principal\"]");

@@ -123,7 +123,7 @@ private:
 namespace detail {
 
 /// A JSON string literal. Bytes that are not UTF-8 go through: the host refuses them by name.
-inline std::string quoted(std::string_view raw) {
+inline std::string json_text(std::string_view raw) {
     constexpr std::string_view hex{"0123456789abcdef"};
     std::string out{'"'};
     for (const char c : raw) {
