@@ -1,0 +1,219 @@
+#include "app/application.hpp"
+
+#include "base/check.hpp"
+#include "bus/append_bus.hpp"
+#include "bus/change_counters.hpp"
+#include "bus/key_registry.hpp"
+#include "runtime/io_pool.hpp"
+#include "runtime/stop_stack.hpp"
+#include "runtime/timers.hpp"
+#include "runtime/worker_pool.hpp"
+#include "telemetry/health.hpp"
+#include "telemetry/log.hpp"
+#include "telemetry/metrics.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <thread>
+
+namespace flexcore::app {
+namespace {
+
+constexpr std::size_t workers_min = 4;
+// Of the stop's time, what connections may not use up: the log must still be closed.
+constexpr monotonic::duration closing_share_max = std::chrono::seconds{5};
+
+std::size_t cores() { return std::max(1u, std::thread::hardware_concurrency()); }
+
+std::filesystem::path executable_folder() {
+    std::error_code ec;
+    return std::filesystem::read_symlink("/proc/self/exe", ec).parent_path();
+}
+
+gateway::http_settings http_of(const settings& s) {
+    gateway::http_settings http = s.http;
+    http.stop_max = s.runtime.stop_max - std::min(closing_share_max, s.runtime.stop_max / 4);
+    http.plugin_loading = http.plugin_loading && is_loopback(http.host);
+    return http;
+}
+
+plugin::plugin_settings plugins_of(const settings& s) {
+    plugin::plugin_settings plugins = s.plugins;
+    if (plugins.dirs.empty()) plugins.dirs.push_back(executable_folder() / "plugins");
+    return plugins;
+}
+
+double ms(monotonic::duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
+
+}  // namespace
+
+std::string_view version() noexcept { return FLEXCORE_VERSION; }
+
+struct application::state {
+    explicit state(loaded_settings loaded) : settings{std::move(loaded.values)} {}
+
+    app::settings settings;
+    telemetry::metrics metrics;
+    telemetry::health_registry health;
+
+    // In floor order; destroyed in reverse, after `stops` has run.
+    std::unique_ptr<runtime::timers> timers;
+    std::unique_ptr<runtime::worker_pool> workers;
+    std::unique_ptr<runtime::io_pool> io;
+    store::opened_store store;
+    std::unique_ptr<bus::event_bus> events;
+    bus::allow_all authorizer;
+    bus::key_registry keys;
+    bus::change_counters changes;
+    std::unique_ptr<domain::projection_runner> projections;
+    std::unique_ptr<bus::append_bus> appends;
+    std::unique_ptr<bus::command_bus> commands;
+    std::unique_ptr<bus::query_bus> queries;
+    std::unique_ptr<domain::aggregate_runtime> aggregates;
+    std::unique_ptr<plugin::plugin_host> plugins;
+    std::unique_ptr<gateway::http_server> server;
+
+    runtime::stop_stack stops{[](std::string_view name, monotonic::duration took) {
+        telemetry::log(telemetry::level::debug, "app", "stopped",
+                       {{"part", name}, {"took_ms", ms(took)}});
+    }};
+
+    void start_threads() {
+        timers = std::make_unique<runtime::timers>();
+        stops.push("timers", [this] { timers->stop(); });
+        const std::size_t worker_count = settings.runtime.workers != 0
+                                             ? settings.runtime.workers
+                                             : std::max(workers_min, 2 * cores());
+        workers = std::make_unique<runtime::worker_pool>("work", worker_count);
+        stops.push("workers", [this] { workers->stop(); });
+        metrics.gauge_from("flexcore_worker_tasks_waiting", "Tasks queued for the worker pool.", {},
+                           [this] { return static_cast<double>(workers->waiting()); });
+        metrics.gauge_from("flexcore_log_lines_dropped", "Log lines lost to a full queue.", {},
+                           [] { return static_cast<double>(telemetry::log_dropped()); });
+        io = std::make_unique<runtime::io_pool>(
+            settings.runtime.io_threads != 0 ? settings.runtime.io_threads : cores());
+        io->start();
+        stops.push("io", [this] { io->stop(); });
+    }
+
+    result<void> open_store() {
+        auto opened = store::open_store(settings.store, metrics, health);
+        if (!opened) {
+            error e = std::move(opened.error());
+            e.client = fmt::format(
+                "the store cannot be opened (store.url = {}, store.data = {}): "
+                "{}",
+                settings.store.url, settings.store.data.string(), e.client);
+            return fail(std::move(e));
+        }
+        store = std::move(*opened);
+        stops.push("read models", [this] { store.views->stop(); });
+        stops.push("event log", [this] { store.log->stop(); });
+        return {};
+    }
+
+    void build_buses_and_domain() {
+        events = std::make_unique<bus::event_bus>(settings.events, *store.log, metrics);
+        projections = std::make_unique<domain::projection_runner>(
+            settings.projections, *store.log, *store.views, *events, changes, metrics, health);
+        stops.push("projections", [this] { projections->stop(); });
+        appends = std::make_unique<bus::append_bus>(*store.log, authorizer, *projections, keys,
+                                                    metrics, settings.commands.inline_wait);
+        commands = std::make_unique<bus::command_bus>(settings.commands, *store.log, authorizer,
+                                                      *projections, keys, *timers, metrics);
+        queries = std::make_unique<bus::query_bus>(settings.queries, *store.views, *projections,
+                                                   changes, authorizer, *workers, *timers, metrics);
+        aggregates = std::make_unique<domain::aggregate_runtime>(settings.aggregates, *store.log,
+                                                                 *events, *workers, metrics);
+        projections->start();
+    }
+
+    result<void> load_plugins() {
+        plugins = std::make_unique<plugin::plugin_host>(
+            plugins_of(settings),
+            plugin::plugin_host::wiring{*commands, *queries, *aggregates, *projections, changes,
+                                        *workers, *timers, metrics, health});
+        stops.push("plugins", [this] { plugins->stop(); });
+        for (const plugin_entry& entry : settings.plugin_load) {
+            const auto loaded = plugins->load(entry.file, entry.config_json);
+            if (loaded) continue;
+            error e = loaded.error();
+            e.client = fmt::format("the plugin {} cannot be loaded (plugins.load): {}{}",
+                                   entry.file.string(), e.client,
+                                   e.code == plugin::plugin_errc::outside_dirs
+                                       ? fmt::format("; add its folder with --plugin-dir {} or to "
+                                                     "plugins.dirs",
+                                                     entry.file.parent_path().string())
+                                       : "");
+            return fail(std::move(e));
+        }
+        return {};
+    }
+
+    result<void> start_server() {
+        server = std::make_unique<gateway::http_server>(
+            http_of(settings),
+            gateway::http_services{*store.log, *store.views, *appends, *commands, *queries, *events,
+                                   *projections, *plugins, authorizer, keys, *io, *workers, *timers,
+                                   metrics, health, std::string{version()}});
+        stops.push("http", [this] { server->stop(); });
+        if (const auto started = server->start(); !started) {
+            error e = started.error();
+            e.client = fmt::format("{}; another port goes into --listen or http.port", e.client);
+            return fail(std::move(e));
+        }
+        return {};
+    }
+
+    [[nodiscard]] std::string url() const {
+        const bool six = settings.http.host.find(':') != std::string::npos;
+        return fmt::format("http://{}{}{}:{}", six ? "[" : "", settings.http.host, six ? "]" : "",
+                           server->port());
+    }
+};
+
+application::application(loaded_settings loaded)
+    : state_{std::make_unique<state>(std::move(loaded))} {}
+application::~application() { stop(); }
+
+result<void> application::start() {
+    state& s = *state_;
+    s.start_threads();
+    if (auto opened = s.open_store(); !opened) return opened;
+    s.build_buses_and_domain();
+    if (auto loaded = s.load_plugins(); !loaded) return loaded;
+    if (auto served = s.start_server(); !served) return served;
+    const std::string url = s.url();
+    telemetry::log(telemetry::level::info, "app", "listening",
+                   {{"url", std::string_view{url}},
+                    {"store", std::string_view{s.store.description}},
+                    {"version", version()}});
+    return {};
+}
+
+std::uint16_t application::port() const noexcept { return state_->server->port(); }
+
+std::string application::description() const {
+    const state& s = *state_;
+    std::string plugins;
+    for (const auto& plugin : s.plugins->list())
+        plugins += fmt::format("{}{} {}", plugins.empty() ? "" : ", ", plugin.name, plugin.version);
+    return fmt::format(
+        "FlexCore {} is listening on {}\n"
+        "  store    {}\n"
+        "  plugins  {}\n"
+        "  try      flexcore health --url {}\n"
+        "           flexcore events tail --url {} --from start\n"
+        "           curl {}/openapi.json\n"
+        "Ctrl-C stops it.\n",
+        version(), s.url(), s.store.description, plugins.empty() ? "none" : plugins, s.url(),
+        s.url(), s.url());
+}
+
+void application::stop() {
+    if (state_->server) state_->server->begin_drain();
+    state_->stops.run();
+}
+
+}  // namespace flexcore::app

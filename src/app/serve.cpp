@@ -1,0 +1,138 @@
+// `flexcore serve` around the application: log, signals, the port file, the bound on the stop.
+#include "app/application.hpp"
+#include "runtime/signals.hpp"
+#include "runtime/thread.hpp"
+#include "telemetry/log.hpp"
+
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <mutex>
+#include <ostream>
+#include <thread>
+
+namespace flexcore::app {
+namespace {
+
+/// Set by the signal thread, awaited by the main one.
+class stop_request {
+public:
+    void set() {
+        const std::lock_guard lock{mutex_};
+        set_ = true;
+        changed_.notify_all();
+    }
+    void wait() {
+        std::unique_lock lock{mutex_};
+        changed_.wait(lock, [this] { return set_; });
+    }
+    /// False when it was not set in time.
+    bool wait_for(monotonic::duration bound) {
+        std::unique_lock lock{mutex_};
+        return changed_.wait_for(lock, bound, [this] { return set_; });
+    }
+
+private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    bool set_ = false;
+};
+
+/// Ends the process with 1 when the stop has not ended in time.
+class stop_bound {
+public:
+    explicit stop_bound(monotonic::duration bound)
+        : thread_{runtime::start_thread("stop-bound", [this, bound] {
+              if (done_.wait_for(bound)) return;
+              // No destructors: whatever hangs may hold what they would wait for.
+              std::fputs("flexcore: the stop took longer than runtime.stop_ms_max\n", stderr);
+              ::_exit(1);
+          })} {}
+    ~stop_bound() {
+        done_.set();
+        thread_.join();
+    }
+
+private:
+    stop_request done_;
+    std::thread thread_;
+};
+
+class log_scope {
+public:
+    explicit log_scope(const settings& s) {
+        telemetry::log_settings log = s.log;
+        const bool terminal = log.file.empty() && ::isatty(STDERR_FILENO) != 0 &&
+                              std::getenv("NO_COLOR") == nullptr;  // NOLINT: before threads
+        log.colour =
+            s.colour == colour_choice::always || (s.colour == colour_choice::automatic && terminal);
+        telemetry::log_start(log);
+    }
+    ~log_scope() { telemetry::log_stop(); }
+};
+
+result<void> write_port(const std::filesystem::path& file, std::uint16_t port) {
+    if (file.empty()) return {};
+    // Renamed into place: whoever waits for the file never reads half of it.
+    std::filesystem::path part = file;
+    part += fmt::format(".{}", ::getpid());
+    std::error_code ec;
+    std::ofstream out{part};
+    out << port << '\n';
+    out.close();
+    if (out) std::filesystem::rename(part, file, ec);
+    if (!out || ec) {
+        std::filesystem::remove(part, ec);
+        return fail(base_errc::io, fmt::format("--port-file: cannot write {}", file.string()));
+    }
+    return {};
+}
+
+/// The log's file is opened by a library that throws: look first, and say it with its setting.
+result<void> check_log_file(const settings& s) {
+    if (s.log.file.empty()) return {};
+    if (std::ofstream{s.log.file, std::ios::app}) return {};
+    return fail(base_errc::io, fmt::format("log.file: cannot write {}", s.log.file));
+}
+
+}  // namespace
+
+result<int> serve(const loaded_settings& loaded, const serve_files& files, std::ostream& out) {
+    if (auto writable = check_log_file(loaded.values); !writable) return fail(writable.error());
+    runtime::ignore_broken_pipes();
+    stop_request stop;
+    // Before the log: its thread must inherit the blocked signals.
+    const runtime::stop_signal signals{[&stop] { stop.set(); }};
+    const log_scope log{loaded.values};
+    if (!loaded.values.http.host.empty() && !is_loopback(loaded.values.http.host))
+        telemetry::log(telemetry::level::warn, "app",
+                       "listening beyond loopback without authentication: everybody who reaches "
+                       "the port may do everything",
+                       {{"host", std::string_view{loaded.values.http.host}}});
+    application app{loaded};
+    auto started = app.start();
+    if (started) started = write_port(files.port_file, app.port());
+    if (started) {
+        if (loaded.values.log.format == telemetry::log_format::text)
+            out << app.description() << std::flush;
+        stop.wait();
+        telemetry::log(telemetry::level::info, "app", "stopping");
+    } else if (!started.error().log.empty()) {
+        telemetry::log(telemetry::level::error, "app", "start failed",
+                       {{"detail", std::string_view{started.error().log}}});
+    }
+    {
+        const stop_bound bound{loaded.values.runtime.stop_max};
+        app.stop();
+    }
+    if (!started) return fail(started.error());
+    telemetry::log(telemetry::level::info, "app", "stopped");
+    return 0;
+}
+
+}  // namespace flexcore::app

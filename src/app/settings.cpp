@@ -1,0 +1,220 @@
+#include "app/settings.hpp"
+
+#include "app/nearest.hpp"
+#include "app/settings_impl.hpp"
+#include "base/json.hpp"
+
+#include <arpa/inet.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+extern char** environ;  // NOLINT: POSIX names it so
+
+namespace flexcore::app {
+namespace {
+
+constexpr std::string_view prefix = "FLEXCORE_";
+
+/// Variables of ours that are no settings of the server.
+bool is_other_variable(std::string_view name) {
+    if (name == "FLEXCORE_CONFIG" || name == "FLEXCORE_URL" || name == "FLEXCORE_TENANT")
+        return true;
+    // Kubernetes sets these for a service called "flexcore".
+    return name.starts_with("FLEXCORE_SERVICE_") || name == "FLEXCORE_PORT" ||
+           name.starts_with("FLEXCORE_PORT_");
+}
+
+class loading {
+public:
+    void file(const std::filesystem::path& path) {
+        for (const file_value& v : read_settings_file(path, problems_))
+            keep(*v.what, v.value, v.where);
+    }
+
+    void environment(const std::map<std::string, std::string>& variables) {
+        std::vector<std::string> known;
+        for (const setting& s : setting_table()) {
+            known.push_back(s.variable());
+            if (const auto at = variables.find(s.variable()); at != variables.end())
+                text(s, at->second, at->first);
+            else if (const auto other = variables.find(s.also_variable); other != variables.end())
+                text(s, other->second, other->first);
+        }
+        for (const auto& [name, value] : variables) {
+            if (!name.starts_with(prefix) || is_other_variable(name)) continue;
+            if (std::ranges::find(known, name) != known.end()) continue;
+            const auto near = nearest(name, known);
+            problems_.push_back(
+                {name, fmt::format("no setting has this variable{}",
+                                   near ? fmt::format("; did you mean {}?", *near) : "")});
+        }
+    }
+
+    void flag(const flag_value& f) {
+        const setting* s = find_setting(f.key);
+        if (s == nullptr)
+            problems_.push_back({f.flag, unknown_setting(f.key)});
+        else if (s->kind == setting_kind::plugins)
+            add_plugin(*s, f);
+        else
+            text(*s, f.text, f.flag);
+    }
+
+    std::expected<loaded_settings, std::vector<settings_problem>> take() {
+        for (const setting& s : setting_table()) out_.sources.try_emplace(s.key, "default");
+        if (problems_.empty()) check_together(out_, problems_);
+        if (!problems_.empty()) return std::unexpected{std::move(problems_)};
+        return std::move(out_);
+    }
+
+private:
+    void keep(const setting& s, const setting_value& value, const std::string& where) {
+        s.set(out_.values, value);
+        out_.sources[s.key] = where;
+    }
+    void text(const setting& s, const std::string& from, const std::string& where) {
+        if (auto value = value_from_text(s, from))
+            keep(s, *value, where);
+        else
+            problems_.push_back({where, value.error().client});
+    }
+    void add_plugin(const setting& s, const flag_value& f) {
+        auto& list = out_.values.plugin_load;
+        const auto same = [&](const plugin_entry& e) { return e.file == f.text; };
+        // Named again: the entry of the file, with its configuration, already says it.
+        if (std::ranges::none_of(list, same)) list.push_back({f.text, {}});
+        const auto [at, first] = out_.sources.try_emplace(s.key, f.flag);
+        if (!first && !at->second.ends_with(f.flag)) at->second += ", " + f.flag;
+    }
+
+    loaded_settings out_;
+    std::vector<settings_problem> problems_;
+};
+
+void demand(bool holds, const loaded_settings& s, const char* key, std::string text,
+            std::vector<settings_problem>& problems) {
+    if (!holds) problems.push_back({s.sources.at(key), fmt::format("{} {}", key, text)});
+}
+
+}  // namespace
+
+bool is_loopback(const std::string& host) {
+    if (host == "localhost") return true;
+    in_addr four{};
+    if (::inet_pton(AF_INET, host.c_str(), &four) == 1) return (ntohl(four.s_addr) >> 24) == 127;
+    in6_addr six{};
+    return ::inet_pton(AF_INET6, host.c_str(), &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
+}
+
+void check_together(const loaded_settings& loaded, std::vector<settings_problem>& problems) {
+    const settings& s = loaded.values;
+    unsigned char address[sizeof(in6_addr)];
+    const bool is_address = s.http.host == "localhost" ||
+                            ::inet_pton(AF_INET, s.http.host.c_str(), address) == 1 ||
+                            ::inet_pton(AF_INET6, s.http.host.c_str(), address) == 1;
+    demand(is_address, loaded, "http.host",
+           fmt::format("must be an IP address or localhost, not \"{}\"", s.http.host), problems);
+    if (is_address)
+        demand(is_loopback(s.http.host) || s.security.allow_anonymous_non_loopback, loaded,
+               "http.host",
+               fmt::format("is {}, which is not loopback, and there is no authentication: anybody "
+                           "who reaches it could do everything. Listen on 127.0.0.1, or set "
+                           "security.allow_anonymous_non_loopback = true when something else keeps "
+                           "strangers out",
+                           s.http.host),
+               problems);
+    demand(s.http.drain < s.runtime.stop_max, loaded, "http.drain_ms",
+           "must be below runtime.stop_ms_max", problems);
+    demand(s.store.url.starts_with("sqlite:") || s.store.url.starts_with("memory:"), loaded,
+           "store.url",
+           fmt::format("must begin with \"sqlite:\" or \"memory:\", not \"{}\"",
+                       mask_url(s.store.url)),
+           problems);
+    demand(!s.store.data.empty(), loaded, "store.data", "must name a folder", problems);
+    demand(s.store.batch_events_max <= s.store.queue_events_max, loaded, "store.batch_events_max",
+           "must not be above store.queue_events_max", problems);
+    demand(s.store.batch_bytes_max <= s.store.queue_bytes_max, loaded, "store.batch_bytes_max",
+           "must not be above store.queue_bytes_max", problems);
+    demand(s.http.body_bytes_max <= s.store.queue_bytes_max, loaded, "http.body_bytes_max",
+           "must not be above store.queue_bytes_max, or such a body could never be written",
+           problems);
+    demand(s.projections.retry_delay <= s.projections.retry_delay_max, loaded,
+           "projections.retry_delay_ms", "must not be above projections.retry_delay_ms_max",
+           problems);
+}
+
+std::expected<loaded_settings, std::vector<settings_problem>> load_settings(
+    const setting_inputs& in) {
+    loading load;
+    if (in.file) load.file(*in.file);
+    load.environment(in.environment);
+    for (const flag_value& f : in.flags) load.flag(f);
+    return load.take();
+}
+
+std::map<std::string, std::string> environment() {
+    std::map<std::string, std::string> all;
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+        const std::string_view text{*entry};
+        const std::size_t equals = text.find('=');
+        if (equals != std::string_view::npos)
+            all.emplace(text.substr(0, equals), text.substr(equals + 1));
+    }
+    return all;
+}
+
+std::string to_text(const std::vector<settings_problem>& problems) {
+    std::string out;
+    for (const auto& [where, text] : problems) out += fmt::format("{}: {}\n", where, text);
+    return out;
+}
+
+namespace {
+setting_value shown(const setting& s, const settings& values) {
+    setting_value value = s.get(values);
+    if (s.secret) value = mask_url(std::get<std::string>(value));
+    return value;
+}
+}  // namespace
+
+std::string settings_as_toml(const loaded_settings& loaded) {
+    std::string out, section;
+    for (const setting& s : setting_table()) {
+        if (s.section() != section) {
+            section = s.section();
+            out += fmt::format("{}[{}]\n", out.empty() ? "" : "\n", section);
+        }
+        const std::string value =
+            fmt::format("{} = {}", s.name(), value_as_toml(s, shown(s, loaded.values)));
+        out += fmt::format("{:<44} # {}\n", value, loaded.sources.at(s.key));
+    }
+    return out;
+}
+
+std::string settings_as_json(const loaded_settings& loaded) {
+    boost::json::object out;
+    for (const setting& s : setting_table()) {
+        boost::json::value json;
+        const setting_value value = shown(s, loaded.values);
+        if (const auto* entries = std::get_if<std::vector<plugin_entry>>(&value)) {
+            // A plugin's configuration may hold secrets: only its files are shown.
+            auto& array = json.emplace_array();
+            for (const plugin_entry& entry : *entries) array.emplace_back(entry.file.string());
+        } else if (const auto* texts = std::get_if<std::vector<std::string>>(&value)) {
+            json.emplace_array() = boost::json::array(texts->begin(), texts->end());
+        } else if (const auto* text = std::get_if<std::string>(&value)) {
+            json = *text;
+        } else if (const auto* number = std::get_if<std::int64_t>(&value)) {
+            json = *number;
+        } else {
+            json = std::get<bool>(value);
+        }
+        out[s.key] = {{"value", std::move(json)}, {"source", loaded.sources.at(s.key)}};
+    }
+    return boost::json::serialize(out);
+}
+
+}  // namespace flexcore::app

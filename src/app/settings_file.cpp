@@ -1,0 +1,188 @@
+// The settings file: TOML, every node with its line, nothing unknown accepted.
+#include "app/nearest.hpp"
+#include "app/settings_impl.hpp"
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <sstream>
+
+namespace flexcore::app {
+namespace {
+
+class reader {
+public:
+    reader(std::string file, std::vector<settings_problem>& problems)
+        : file_{std::move(file)}, problems_{problems} {}
+
+    void section(const toml::table& table, const std::string& prefix) {
+        for (const auto& [key, node] : table) {
+            const std::string name = prefix + std::string{key.str()};
+            if (const setting* known = find_setting(name))
+                value(*known, node);
+            else if (is_section(name))
+                inside(name, key, node);
+            else
+                problem(key.source(), unknown_setting(name));
+        }
+    }
+
+    [[nodiscard]] std::vector<file_value> take() { return std::move(values_); }
+
+private:
+    static bool is_section(const std::string& name) {
+        return std::ranges::any_of(setting_table(),
+                                   [&](const setting& s) { return s.section() == name; });
+    }
+
+    void inside(const std::string& name, const toml::key& key, const toml::node& node) {
+        if (const toml::table* table = node.as_table())
+            section(*table, name + ".");
+        else
+            problem(key.source(), fmt::format("{0} is a section: write [{0}]", name));
+    }
+
+    void value(const setting& s, const toml::node& node) {
+        if (const auto integer = node.value_exact<std::int64_t>())
+            return keep(s, node, value_from_integer(s, *integer));
+        if (const auto boolean = node.value_exact<bool>()) {
+            if (s.kind == setting_kind::boolean) return keep(s, node, *boolean);
+            return wrong_type(s, node, *boolean ? "true" : "false");
+        }
+        if (const auto text = node.value_exact<std::string>()) {
+            // A list, a truth or a plain number written as a text is a mistake in a file.
+            if (s.kind == setting_kind::boolean || s.kind == setting_kind::integer ||
+                s.kind == setting_kind::list || s.kind == setting_kind::plugins)
+                return wrong_type(s, node, "a text");
+            return keep(s, node, value_from_text(s, *text));
+        }
+        if (const toml::array* array = node.as_array()) {
+            if (s.kind == setting_kind::list) return texts(s, *array);
+            if (s.kind == setting_kind::plugins) return plugins(s, *array);
+            return wrong_type(s, node, "a list");
+        }
+        wrong_type(s, node, node.is_table() ? "a table" : "another type");
+    }
+
+    void texts(const setting& s, const toml::array& array) {
+        std::vector<std::string> all;
+        for (const toml::node& element : array) {
+            if (const auto text = element.value_exact<std::string>())
+                all.push_back(*text);
+            else
+                problem(element.source(), fmt::format("{} holds texts only", s.key));
+        }
+        keep(s, array, std::move(all));
+    }
+
+    void plugins(const setting& s, const toml::array& array) {
+        std::vector<plugin_entry> all;
+        for (const toml::node& element : array) {
+            if (const auto text = element.value_exact<std::string>()) {
+                all.push_back({*text, {}});
+            } else if (const toml::table* table = element.as_table()) {
+                if (auto entry = plugin(s, *table)) all.push_back(std::move(*entry));
+            } else {
+                problem(element.source(), fmt::format("{} must be {}", s.key, expectation(s)));
+            }
+        }
+        keep(s, array, std::move(all));
+    }
+
+    std::optional<plugin_entry> plugin(const setting& s, const toml::table& table) {
+        static const std::vector<std::string> members{"file", "config"};
+        plugin_entry entry;
+        bool sound = true;
+        for (const auto& [key, node] : table) {
+            if (key == "file" && node.is_string()) {
+                entry.file = *node.value_exact<std::string>();
+            } else if (key == "config" && node.is_table()) {
+                std::ostringstream json;
+                json << toml::json_formatter{*node.as_table()};
+                entry.config_json = std::move(json).str();
+            } else if (key == "file" || key == "config") {
+                sound = false;
+                problem(node.source(), fmt::format("{}: file is a text, config is a table", s.key));
+            } else {
+                const auto near = nearest(key.str(), members);
+                problem(key.source(), fmt::format("unknown member {} of {}{}", key.str(), s.key,
+                                                  near ? fmt::format("; did you mean {}?", *near)
+                                                       : "; it has file and config"));
+            }
+        }
+        if (sound && entry.file.empty()) {
+            sound = false;
+            problem(table.source(), fmt::format("{}: an entry needs its file", s.key));
+        }
+        if (!sound) return std::nullopt;
+        return entry;
+    }
+
+    void keep(const setting& s, const toml::node& node, result<setting_value> read) {
+        if (read)
+            values_.push_back({&s, std::move(*read), place(node.source())});
+        else
+            problem(node.source(), read.error().client);
+    }
+    void wrong_type(const setting& s, const toml::node& node, std::string_view found) {
+        problem(node.source(), fmt::format("{} must be {}, not {}", s.key, expectation(s), found));
+    }
+    void problem(const toml::source_region& region, std::string text) {
+        problems_.push_back({place(region), std::move(text)});
+    }
+    [[nodiscard]] std::string place(const toml::source_region& region) const {
+        return fmt::format("{}:{}:{}", file_, region.begin.line, region.begin.column);
+    }
+
+    std::string file_;
+    std::vector<settings_problem>& problems_;
+    std::vector<file_value> values_;
+};
+
+}  // namespace
+
+std::string unknown_setting(const std::string& key) {
+    std::set<std::string> names;
+    for (const setting& s : setting_table()) {
+        names.insert(s.key);
+        if (key.find('.') == std::string::npos) names.insert(s.section());
+    }
+    const std::vector<std::string> candidates{names.begin(), names.end()};
+    auto near = nearest(key, candidates);
+    if (!near) {
+        // The right name in the wrong section, or without one.
+        const std::string name = key.substr(key.rfind('.') + 1);
+        for (const setting& s : setting_table())
+            if (!near && s.name() == name) near = s.key;
+    }
+    return fmt::format(
+        "unknown setting {}{}", key,
+        near ? fmt::format("; did you mean {}?", *near) : "; `flexcore config show` lists all");
+}
+
+std::vector<file_value> read_settings_file(const std::filesystem::path& path,
+                                           std::vector<settings_problem>& problems) {
+    std::ifstream file{path, std::ios::binary};
+    const std::string text{std::istreambuf_iterator<char>{file}, {}};
+    if (!file.good() && !file.eof()) {
+        problems.push_back({path.string(), "cannot be read; give the path of a settings file"});
+        return {};
+    }
+    try {
+        const toml::table table = toml::parse(std::string_view{text}, path.string());
+        reader read{path.string(), problems};
+        read.section(table, "");
+        return read.take();
+    } catch (const toml::parse_error& e) {
+        problems.push_back(
+            {fmt::format("{}:{}:{}", path.string(), e.source().begin.line, e.source().begin.column),
+             std::string{e.description()}});
+        return {};
+    }
+}
+
+}  // namespace flexcore::app

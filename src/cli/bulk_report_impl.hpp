@@ -1,0 +1,30 @@
+// Private to src/cli: a bulk operation from options to exit code.
+#pragma once
+
+#include "cli/bulk.hpp"
+#include "cli/subcommands_impl.hpp"
+
+#include <string>
+
+namespace CLI {
+class App;
+}
+
+namespace flexcore::cli {
+
+struct bulk_options {
+    std::string file;
+    std::size_t concurrency = 4;
+    std::size_t batch = 50;
+    double retry_for_s = 30;
+    bool allow_refused = false;
+    bool quiet = false;
+};
+void add_bulk_options(CLI::App&, bulk_options&);
+
+/// Reads the file (or standard input), sends, prints the summary, gives the exit code: 1 when
+/// something failed, or was refused without --allow-refused.
+[[nodiscard]] int run_bulk(const context&, const client_options&, const bulk_options&,
+                           std::string target, std::string noun, bulk_prepare);
+
+}  // namespace flexcore::cli

@@ -1,0 +1,95 @@
+#include "cli/cli.hpp"
+
+#include "app/application.hpp"
+#include "app/nearest.hpp"
+#include "app/settings.hpp"
+#include "cli/subcommands_impl.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ostream>
+
+namespace flexcore::cli {
+namespace {
+
+/// The sub-command that was reached, and how it was called.
+const CLI::App& deepest(const CLI::App& app, std::string& path) {
+    const CLI::App* at = &app;
+    path = app.get_name();
+    while (!at->get_subcommands().empty()) {
+        at = at->get_subcommands().front();
+        path += " " + at->get_name();
+    }
+    return *at;
+}
+
+std::vector<std::string> names_in(const CLI::App& app, bool options) {
+    std::vector<std::string> names;
+    if (options)
+        for (const CLI::Option* option : app.get_options())
+            for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    else
+        for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+            names.push_back(sub->get_name());
+    return names;
+}
+
+/// What CLI11 says names the texts it could not place; the nearest right one is ours to find.
+std::string usage_error(const CLI::App& app, const CLI::ParseError& e) {
+    std::string path;
+    const CLI::App& reached = deepest(app, path);
+    const std::vector<std::string> extra = app.remaining(true);
+    if (extra.empty() || e.get_name() != "ExtrasError")
+        return fmt::format("{}: {}", path, e.what());
+    const std::string& word = extra.front();
+    const bool option = word.starts_with('-');
+    const std::vector<std::string> names = names_in(reached, option);
+    const auto near = app::nearest(word.substr(0, word.find('=')), names);
+    const char* kind = option ? "option" : names.empty() ? "argument" : "sub-command";
+    std::string text = fmt::format("{}: unknown {} \"{}\"", path, kind, word);
+    if (near)
+        text += fmt::format("; did you mean {}?", *near);
+    else if (!option && !names.empty())
+        text += fmt::format("; there are {}", fmt::join(names, ", "));
+    return text;
+}
+
+}  // namespace
+
+int run(std::span<const std::string> args, streams io) {
+    context c{io, app::environment(), {}};
+    CLI::App app{"FlexCore: an event-sourced application server in one executable", "flexcore"};
+    app.require_subcommand(1);
+    app.set_version_flag("--version", "flexcore " + std::string{app::version()});
+    app.footer(
+        "Examples:\n"
+        "  flexcore serve --plugin build/release/plugins/counter.so\n"
+        "  flexcore command send counter.increment c1 --data '{\"by\": 1}'\n"
+        "  flexcore events tail --from start\n"
+        "`flexcore SUBCOMMAND --help` tells more.");
+    add_serve(app, c);
+    add_config(app, c);
+    add_command(app, c);
+    add_query(app, c);
+    add_events(app, c);
+    add_status(app, c);
+
+    // CLI11 takes them from the back.
+    std::vector<std::string> reversed(args.rbegin(), args.rend());
+    try {
+        app.parse(std::move(reversed));
+    } catch (const CLI::Success& e) {
+        return app.exit(e, io.out, io.err);  // --help, --version
+    } catch (const CLI::ParseError& e) {
+        std::string path;
+        (void)deepest(app, path);
+        io.err << fmt::format("error: {}\n`{} --help` tells more\n", usage_error(app, e), path);
+        return exit_usage;
+    }
+    return c.action();
+}
+
+}  // namespace flexcore::cli

@@ -1,0 +1,158 @@
+#include "base/json.hpp"
+#include "cli/subcommands_impl.hpp"
+#include "cli/terminal.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <ostream>
+
+namespace flexcore::cli {
+namespace {
+
+constexpr const char* default_url = "http://127.0.0.1:8080";
+
+std::string variable_or(const context& c, const char* name, const char* otherwise) {
+    const auto at = c.environment.find(name);
+    return at == c.environment.end() || at->second.empty() ? otherwise : at->second;
+}
+
+std::string member(const boost::json::object& problem, std::string_view name) {
+    const auto* value = problem.if_contains(name);
+    return value == nullptr ? std::string{} : printable(plain(*value));
+}
+
+/// One line per entry of an "errors" or "failures" list.
+void append_entries(std::string& out, const boost::json::value& list) {
+    const auto* entries = list.if_array();
+    if (entries == nullptr) return;
+    for (const auto& entry : *entries) {
+        const auto* object = entry.if_object();
+        if (object == nullptr) continue;
+        if (const auto* pointer = object->if_contains("pointer"))
+            out += fmt::format("\n  {}: {}", printable(plain(*pointer)), member(*object, "detail"));
+        else
+            out += fmt::format("\n  {}", printable(boost::json::serialize(entry)));
+    }
+}
+
+}  // namespace
+
+void add_client_options(CLI::App& app, client_options& options, const context& c) {
+    options.url = variable_or(c, "FLEXCORE_URL", default_url);
+    options.tenant = variable_or(c, "FLEXCORE_TENANT", "");
+    app.add_option("--url", options.url,
+                   "Where the server is (default: FLEXCORE_URL, or http://127.0.0.1:8080)");
+    app.add_option("--tenant", options.tenant, "Tenant to act in (default: FLEXCORE_TENANT)");
+    app.add_option("--timeout", options.timeout_s, "Seconds without any answer before giving up")
+        ->check(CLI::Range(0.1, 86'400.0));
+    app.add_flag("--json", options.json, "Print JSON for programs instead of text for people");
+}
+
+result<http_client> client_for(const client_options& options) {
+    auto where = parse_url(options.url);
+    if (!where) return fail(where.error());
+    http_client::timeouts bounds;
+    bounds.silence = std::chrono::milliseconds{static_cast<long>(options.timeout_s * 1'000)};
+    bounds.connect = std::min(bounds.connect, bounds.silence);
+    return result<http_client>{std::in_place, std::move(*where), bounds};
+}
+
+std::vector<std::pair<std::string, std::string>> headers_for(const client_options& options) {
+    std::vector<std::pair<std::string, std::string>> headers{{"Accept", "application/json"}};
+    if (!options.tenant.empty()) headers.emplace_back("X-Tenant-Id", options.tenant);
+    return headers;
+}
+
+result<http_answer> ask(http_client& client, const client_options& options, http_request request) {
+    auto headers = headers_for(options);
+    request.headers.insert(request.headers.begin(), headers.begin(), headers.end());
+    auto answer = client.ask(request);
+    if (!answer) return fail(answer.error());
+    if (answer->status < 200 || answer->status > 299) {
+        error refused{make_error_code(cli_errc::refused),
+                      problem_text(answer->status, answer->body)};
+        // The document itself is what --json prints.
+        if (const auto document = json::to_value(answer->body); document && document->is_object())
+            refused.members = std::make_shared<const boost::json::object>(document->get_object());
+        return fail(std::move(refused));
+    }
+    return answer;
+}
+
+std::string problem_text(int status, std::string_view body) {
+    const auto parsed = json::to_value(body);
+    const boost::json::object* problem = parsed ? parsed->if_object() : nullptr;
+    if (problem == nullptr) return fmt::format("the server answered with status {}", status);
+    std::string out =
+        fmt::format("{} ({} {})", member(*problem, "title"), status, member(*problem, "code"));
+    if (const std::string detail = member(*problem, "detail"); !detail.empty())
+        out += fmt::format("\n  {}", detail);
+    for (const auto& [name, value] : *problem) {
+        if (name == "errors" || name == "failures")
+            append_entries(out, value);
+        else if (name != "type" && name != "title" && name != "status" && name != "detail" &&
+                 name != "instance" && name != "code")
+            out += fmt::format("\n  {}: {}", printable(name), printable(plain(value)));
+    }
+    return out;
+}
+
+int report(const context& c, const error& e) {
+    const bool usage = e.code == base_errc::invalid_argument || e.code == cli_errc::bad_input;
+    c.io.err << fmt::format("{}: {}\n", e.code == cli_errc::refused ? "refused" : "error",
+                            e.client);
+    return usage ? exit_usage : exit_refused;
+}
+
+result<std::string> json_argument(const context& c, std::string_view option,
+                                  const std::string& text) {
+    std::string json;
+    if (text == "-") {
+        json.assign(std::istreambuf_iterator<char>{c.io.in}, {});
+    } else if (text.starts_with('@')) {
+        std::ifstream file{text.substr(1), std::ios::binary};
+        if (!file)
+            return fail(cli_errc::bad_input,
+                        fmt::format("{}: cannot read the file \"{}\"", option, text.substr(1)));
+        json.assign(std::istreambuf_iterator<char>{file}, {});
+    } else {
+        json = text;
+    }
+    if (const auto valid = json::validate(json); !valid)
+        return fail(cli_errc::bad_input,
+                    fmt::format("{} is not JSON: {}", option, valid.error().client));
+    return json;
+}
+
+result<std::string> expected_version_json(const std::string& text) {
+    if (text == "any" || text == "none" || text == "exists") return fmt::format("\"{}\"", text);
+    const bool digits = !text.empty() && text.size() <= 18 &&
+                        text.find_first_not_of("0123456789") == std::string::npos &&
+                        (text.size() == 1 || text[0] != '0');
+    if (digits) return text;
+    return fail(
+        base_errc::invalid_argument,
+        fmt::format("--expected-version must be any, none, exists or a version, not \"{}\"", text));
+}
+
+std::string plain(const boost::json::value& value) {
+    if (const auto* text = value.if_string()) return {text->data(), text->size()};
+    return boost::json::serialize(value);
+}
+
+std::string query_string(const std::vector<std::pair<std::string, std::string>>& parameters) {
+    std::string out;
+    for (const auto& [name, value] : parameters) {
+        if (value.empty()) continue;
+        out += fmt::format("{}{}={}", out.empty() ? '?' : '&', percent_encoded(name),
+                           percent_encoded(value));
+    }
+    return out;
+}
+
+}  // namespace flexcore::cli

@@ -1,0 +1,178 @@
+// flexcore events: append
+#include "cli/events_impl.hpp"
+
+#include "base/json.hpp"
+#include "cli/bulk_report_impl.hpp"
+#include "cli/terminal.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <ostream>
+
+namespace flexcore::cli {
+namespace {
+
+struct options {
+    client_options client;
+    bulk_options bulk;
+    std::string stream, type, data = "null", metadata, id, expected, key;
+    std::vector<std::string> tags;
+};
+
+result<std::string> body_of(const context& c, const options& o) {
+    auto data = json_argument(c, "--data", o.data);
+    if (!data) return data;
+    std::string body = "{";
+    if (!o.expected.empty()) {
+        auto expected = expected_version_json(o.expected);
+        if (!expected) return expected;
+        body += "\"expected_version\":" + *expected + ",";
+    }
+    body += "\"events\":[{\"type\":";
+    json::append_string(body, o.type);
+    body += ",\"data\":" + *data;
+    if (!o.metadata.empty()) {
+        auto metadata = json_argument(c, "--metadata", o.metadata);
+        if (!metadata) return metadata;
+        body += ",\"metadata\":" + *metadata;
+    }
+    if (!o.id.empty()) {
+        body += ",\"id\":";
+        json::append_string(body, o.id);
+    }
+    if (!o.tags.empty()) {
+        body += ",\"tags\":[";
+        for (const std::string& tag : o.tags) {
+            if (!body.ends_with('[')) body += ',';
+            json::append_string(body, tag);
+        }
+        body += "]";
+    }
+    return body + "}]}";
+}
+
+int append_one(const context& c, const options& o) {
+    auto client = client_for(o.client);
+    if (!client) return report(c, client.error());
+    auto body = body_of(c, o);
+    if (!body) return report(c, body.error());
+    http_request request;
+    request.method = "POST";
+    request.target = "/v1/streams/" + percent_encoded(o.stream) + "/events";
+    request.body = std::move(*body);
+    if (!o.key.empty()) request.headers.emplace_back("Idempotency-Key", o.key);
+    const auto answer = ask(*client, o.client, std::move(request));
+    if (!answer) {
+        if (o.client.json && answer.error().members)
+            c.io.out << boost::json::serialize(*answer.error().members) << '\n';
+        return report(c, answer.error());
+    }
+    const auto parsed = json::to_value(answer->body);
+    const auto* object = parsed ? parsed->if_object() : nullptr;
+    if (o.client.json) {
+        c.io.out << answer->body << '\n';
+    } else if (object != nullptr && object->contains("last_version") &&
+               object->contains("position")) {
+        c.io.out << fmt::format("appended: {} is at version {}, position {}\n", printable(o.stream),
+                                plain(object->at("last_version")), plain(object->at("position")));
+    } else {
+        return report(c, {make_error_code(cli_errc::bad_answer), "the answer is not understood"});
+    }
+    return exit_done;
+}
+
+bool has_id(json::slice event) {
+    if (event.type() != json::kind::object) return false;
+    std::vector<json::member> members;
+    json::members_of(event, members);
+    return std::ranges::any_of(members, [](const json::member& m) { return m.named("id"); });
+}
+
+/// A line of the bulk API, {"stream","expected_version"?,"events"}; with a stream given, a line
+/// is one event and is wrapped.
+result<bulk_line> prepared(std::string_view text, const std::string& stream) {
+    const auto whole = json::parse(text);
+    if (!whole) return fail(cli_errc::bad_input, whole.error().client);
+    if (whole->type() != json::kind::object)
+        return fail(cli_errc::bad_input, "a line is a JSON object");
+    bulk_line line;
+    if (!stream.empty()) {
+        line.text = "{\"stream\":";
+        json::append_string(line.text, stream);
+        line.text.append(",\"events\":[").append(whole->text).append("]}");
+        line.key = stream;
+        line.repeatable = has_id(*whole);
+        return line;
+    }
+    line.text = whole->text;
+    std::vector<json::member> members;
+    std::vector<json::slice> events;
+    json::members_of(*whole, members);
+    for (const json::member& m : members) {
+        if (m.named("stream")) line.key = m.value.text;
+        if (m.named("events") && m.value.type() == json::kind::array)
+            json::elements_of(m.value, events);
+    }
+    line.repeatable = !events.empty() && std::ranges::all_of(events, has_id);
+    return line;
+}
+
+int append(const context& c, const options& o) {
+    const auto wrong = [&](const char* text) {
+        return report(c, {make_error_code(base_errc::invalid_argument), text});
+    };
+    if (!o.bulk.file.empty()) {
+        if (!o.type.empty() || !o.expected.empty() || !o.id.empty() || !o.key.empty())
+            return wrong("events append: --file brings its own types, ids and expected versions");
+        return run_bulk(c, o.client, o.bulk, "/v1/append", "appends",
+                        [&o](std::string_view text) { return prepared(text, o.stream); });
+    }
+    if (o.stream.empty()) return wrong("events append: a STREAM is needed, or --file for many");
+    if (o.type.empty()) return wrong("events append: --type is needed");
+    return append_one(c, o);
+}
+
+void add_append(CLI::App& app, context& c) {
+    auto* append_app = app.add_subcommand("append", "Append one event, or many from NDJSON");
+    auto o = std::make_shared<options>();
+    append_app->add_option("STREAM", o->stream, "The stream, as `notes-1`");
+    append_app->add_option("--type", o->type, "The event's type");
+    append_app->add_option("--data", o->data, "Its data: JSON, @FILE or - (default null)");
+    append_app->add_option("--metadata", o->metadata, "JSON object, @FILE or -");
+    append_app->add_option("--tag", o->tags, "A tag; may be repeated")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    append_app->add_option("--id", o->id, "The event's UUID: makes appending again safe");
+    append_app->add_option("--idempotency-key", o->key, "The same by a key");
+    append_app->add_option("--expected-version", o->expected,
+                           "any (default), none, exists or a version");
+    add_bulk_options(*append_app, o->bulk);
+    add_client_options(*append_app, o->client, c);
+    append_app->footer(
+        "With --file each line is {\"stream\",\"expected_version\"?,\"events\":[…]} as in POST "
+        "/v1/append,\nor, when a STREAM is given, one event {\"type\",\"data\",…}. Lines of one "
+        "stream keep their order.\nAfter a lost connection only lines whose events carry ids are "
+        "sent again.\n"
+        "Exit code: 0 all accepted; 1 something was refused (not with --allow-refused) or failed.\n"
+        "Examples:\n"
+        "  flexcore events append notes-1 --type note.added --data '{\"text\": \"hello\"}'\n"
+        "  flexcore events append notes-1 --type note.added --data @note.json --expected-version "
+        "3\n"
+        "  flexcore events append --file appends.ndjson --concurrency 8");
+    append_app->callback([o, &c] { c.action = [o, &c] { return append(c, *o); }; });
+}
+
+}  // namespace
+
+void add_events(CLI::App& app, context& c) {
+    auto* events = app.add_subcommand("events", "Append, read and follow events");
+    events->require_subcommand(1);
+    add_append(*events, c);
+    add_events_read(*events, c);
+    add_events_tail(*events, c);
+}
+
+}  // namespace flexcore::cli

@@ -1,0 +1,109 @@
+// flexcore query
+#include "base/json.hpp"
+#include "cli/subcommands_impl.hpp"
+#include "cli/terminal.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <ostream>
+
+namespace flexcore::cli {
+namespace {
+
+struct options {
+    client_options client;
+    std::string name, min_position, wait_ms;
+    std::vector<std::string> parameters;
+};
+
+/// A list of objects as a table over all their members, an object as name and value.
+void print(std::ostream& out, const boost::json::value& data) {
+    const std::size_t columns = terminal_columns(1);
+    if (const auto* object = data.if_object(); object != nullptr && !object->empty()) {
+        table t{{"field", "value"}};
+        for (const auto& [name, value] : *object) t.add({std::string{name}, plain(value)});
+        t.print(out, columns);
+        return;
+    }
+    const auto* rows = data.if_array();
+    if (rows == nullptr || rows->empty() || !rows->front().is_object()) {
+        out << printable(plain(data)) << '\n';
+        return;
+    }
+    std::vector<std::string> header;
+    for (const auto& member : rows->front().get_object()) header.emplace_back(member.key());
+    table t{header};
+    for (const auto& row : *rows) {
+        std::vector<std::string> cells;
+        for (const std::string& name : header) {
+            const auto* value = row.is_object() ? row.get_object().if_contains(name) : nullptr;
+            cells.push_back(value == nullptr ? "" : plain(*value));
+        }
+        t.add(std::move(cells));
+    }
+    t.print(out, columns);
+}
+
+int run_query(const context& c, const options& o) {
+    std::string target = "/v1/queries/" + percent_encoded(o.name);
+    char separator = '?';
+    const auto add = [&](std::string_view name, std::string_view value) {
+        target += fmt::format("{}{}={}", std::exchange(separator, '&'), percent_encoded(name),
+                              percent_encoded(value));
+    };
+    for (const std::string& parameter : o.parameters) {
+        const std::size_t equals = parameter.find('=');
+        if (equals == std::string::npos || equals == 0)
+            return report(c, {make_error_code(base_errc::invalid_argument),
+                              fmt::format("--param must be NAME=VALUE, not \"{}\"", parameter)});
+        add(parameter.substr(0, equals), parameter.substr(equals + 1));
+    }
+    if (!o.min_position.empty()) add("min_position", o.min_position);
+    if (!o.wait_ms.empty()) add("wait_ms", o.wait_ms);
+    auto client = client_for(o.client);
+    if (!client) return report(c, client.error());
+    http_request request;
+    request.target = std::move(target);
+    const auto answer = ask(*client, o.client, std::move(request));
+    if (!answer) {
+        if (o.client.json && answer.error().members)
+            c.io.out << boost::json::serialize(*answer.error().members) << '\n';
+        return report(c, answer.error());
+    }
+    if (o.client.json) {
+        c.io.out << answer->body << '\n';
+        return exit_done;
+    }
+    const auto parsed = json::to_value(answer->body);
+    const auto* object = parsed ? parsed->if_object() : nullptr;
+    if (object == nullptr || !object->contains("data"))
+        return report(c, {make_error_code(cli_errc::bad_answer), "the answer has no data"});
+    print(c.io.out, object->at("data"));
+    return exit_done;
+}
+
+}  // namespace
+
+void add_query(CLI::App& app, context& c) {
+    auto* query = app.add_subcommand("query", "Ask a query");
+    auto o = std::make_shared<options>();
+    query->add_option("NAME", o->name, "The query's name, as `sales.top_products`")->required();
+    query->add_option("--param", o->parameters, "A parameter NAME=VALUE; may be repeated")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    query->add_option("--min-position", o->min_position,
+                      "Wait until the read models have seen this position");
+    query->add_option("--wait-ms", o->wait_ms, "How long to wait for it at most (default 1000)");
+    add_client_options(*query, o->client, c);
+    query->footer(
+        "Examples:\n"
+        "  flexcore query sales.top_products --param limit=5\n"
+        "  flexcore query sales.order --param id=536365 --json\n"
+        "  flexcore query counter.value --param id=c1 --min-position 1042");
+    query->callback([o, &c] { c.action = [o, &c] { return run_query(c, *o); }; });
+}
+
+}  // namespace flexcore::cli

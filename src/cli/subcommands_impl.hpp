@@ -1,0 +1,77 @@
+// Private to src/cli: what the sub-commands share.
+#pragma once
+
+#include "base/result.hpp"
+#include "cli/cli.hpp"
+#include "cli/http_client.hpp"
+
+#include <boost/json/value.hpp>
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace flexcore::cli {
+
+inline constexpr int exit_done = 0;
+inline constexpr int exit_refused = 1;
+inline constexpr int exit_usage = 2;
+
+/// What one run works with. The sub-command that was chosen leaves its action here.
+struct context {
+    streams io;
+    std::map<std::string, std::string> environment;
+    std::function<int()> action;
+};
+
+void add_serve(CLI::App&, context&);
+void add_config(CLI::App&, context&);
+void add_command(CLI::App&, context&);
+void add_query(CLI::App&, context&);
+void add_events(CLI::App&, context&);
+void add_status(CLI::App&, context&);  ///< health and version
+
+/// --url, --tenant, --json, --timeout: of every sub-command that asks a server.
+struct client_options {
+    std::string url;
+    std::string tenant;
+    bool json = false;
+    double timeout_s = 60;
+};
+void add_client_options(CLI::App&, client_options&, const context&);
+
+/// The client of these options. Errors: base_errc::invalid_argument (URL).
+[[nodiscard]] result<http_client> client_for(const client_options&);
+/// The headers they ask for.
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> headers_for(const client_options&);
+
+/// Asks, and turns every answer that is no 2xx into cli_errc::refused carrying its problem text.
+[[nodiscard]] result<http_answer> ask(http_client&, const client_options&, http_request);
+/// The text for a problem document: status, code, title, detail, pointers, the rest.
+[[nodiscard]] std::string problem_text(int status, std::string_view body);
+
+/// Prints "error: …" and gives the exit code: 2 for a wrong argument, else 1.
+[[nodiscard]] int report(const context&, const error&);
+
+/// "{…}", "@FILE" or "-" (standard input) as validated JSON text. Errors: cli_errc::bad_input.
+[[nodiscard]] result<std::string> json_argument(const context&, std::string_view option,
+                                                const std::string& text);
+/// "any", "none", "exists" or a version, as JSON. Errors: base_errc::invalid_argument.
+[[nodiscard]] result<std::string> expected_version_json(const std::string& text);
+
+/// A cell or line for a JSON value: strings plain, everything else as JSON.
+[[nodiscard]] std::string plain(const boost::json::value&);
+
+/// "?a=b&c=d" of the pairs that have a value; empty when none has.
+[[nodiscard]] std::string query_string(
+    const std::vector<std::pair<std::string, std::string>>& parameters);
+
+}  // namespace flexcore::cli
