@@ -1,0 +1,144 @@
+"""Clients that append and command without pause until the server goes away or they are told to stop."""
+import http.client
+import json
+import threading
+import uuid
+
+from flexcore import client, failure
+from ledger import operation
+from streams import raw_connection
+
+GONE = (OSError, http.client.HTTPException, failure)
+BULK_LINES = 20
+
+
+class load:
+    """Starts one thread per kind and copy. `stop` ends them after the request at hand; `join` waits."""
+
+    def __init__(self, port, book, random, copies=1):
+        self.port, self.book = port, book
+        self._stopping = threading.Event()
+        self.threads = []
+        for kind in (self._single, self._exact, self._several_streams, self._bulk, self._counter, self._orders):
+            for copy in range(copies):
+                seed = random.randrange(1 << 60)
+                self.threads.append(threading.Thread(target=self._run, args=(kind, copy, seed), daemon=True))
+        for thread in self.threads:
+            thread.start()
+
+    def stop(self):
+        self._stopping.set()
+
+    def join(self):
+        for thread in self.threads:
+            thread.join()
+
+    def _run(self, kind, copy, seed):
+        import random
+        try:
+            kind(copy, random.Random(seed))
+        except GONE:
+            pass
+
+    def _send(self, one, operation_):
+        self.book.sent(operation_)
+        answer = one.ask("POST", operation_.target, operation_.text())
+        self.book.answered(operation_, answer.status, answer.json())
+        return answer
+
+    def _single(self, _copy, random):
+        """One to three events, any version, streams shared by all."""
+        one = client(self.port)
+        while not self._stopping.is_set():
+            self._send(one, append(f"shared-{random.randrange(20)}", random.randrange(1, 4), random))
+
+    def _exact(self, copy, random):
+        """Each append names the version it expects; the stream is this client's own."""
+        one = client(self.port)
+        stream, version = f"own-{copy}-{uuid.uuid4().hex[:8]}", 0
+        while not self._stopping.is_set():
+            wanted = append(stream, random.randrange(1, 3), random)
+            wanted.body["expected_version"] = version
+            answer = self._send(one, wanted)
+            if answer.status == 201:
+                version = answer.json()["last_version"]
+
+    def _several_streams(self, _copy, random):
+        one = client(self.port)
+        while not self._stopping.is_set():
+            parts = [append(f"{name}-{random.randrange(10)}", random.randrange(1, 3), random) for name in ("left", "right")]
+            body = {"appends": [{"stream": p.events[0][0], **p.body} for p in parts]}
+            self._send(one, operation("appends", "/v1/append", body, parts[0].events + parts[1].events))
+
+    def _bulk(self, _copy, random):
+        """NDJSON; each line is acknowledged as its answer comes."""
+        while not self._stopping.is_set():
+            lines = []
+            for _ in range(BULK_LINES):
+                part = append(f"bulk-{random.randrange(10)}", random.randrange(1, 6), random)
+                lines.append(operation("line", "/v1/append", {"stream": part.events[0][0], **part.body}, part.events))
+            for line in lines:
+                self.book.sent(line)
+            body = "\n".join(line.text() for line in lines).encode() + b"\n"
+            connection = raw_connection(self.port)
+            try:
+                connection.send(b"POST /v1/append HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"
+                                b"Content-Length: %d\r\n\r\n" % len(body) + body)
+                status = connection.begin()
+                for line in lines:
+                    answer = json.loads(connection.line())
+                    self.book.answered(line, answer.get("status", status), answer)
+                connection.expect_end()
+            finally:
+                connection.close()
+
+    def _counter(self, _copy, random):
+        one = client(self.port)
+        while not self._stopping.is_set():
+            name = random.choice(["hot", "hot", f"cold-{random.randrange(20)}"])
+            self._send(one, command("counter.increment", name, {"by": random.randrange(1, 10)}))
+
+    def _orders(self, _copy, random):
+        """Places orders; ships or cancels some, sometimes twice, so that refusals come too."""
+        one = client(self.port)
+        placed = []
+        while not self._stopping.is_set():
+            if placed and random.random() < 0.5:
+                name = random.choice(placed)
+                wanted = random.choice([("sales.ship_order", {"carrier": "x"}), ("sales.cancel_order", {"reason": "y"})])
+                self._send(one, command(wanted[0], name, wanted[1]))
+                continue
+            name = uuid.uuid4().hex[:12]
+            lines = [{"sku": f"s{random.randrange(15)}", "description": "d", "quantity": random.randrange(1, 9),
+                      "unit_price_minor": random.randrange(1, 500)} for _ in range(random.randrange(1, 4))]
+            data = {"customer": random.choice([None, f"c{random.randrange(10)}"]), "country": "UK", "currency": "GBP",
+                    "lines": lines}
+            self._send(one, command("sales.place_order", name, data))
+            placed.append(name)
+
+
+def append(stream, count, random):
+    events = [(stream, str(uuid.uuid4()), {"value": random.randrange(1000)}) for _ in range(count)]
+    body = {"events": [{"id": id_, "type": "fault.tested", "data": data} for _, id_, data in events]}
+    return operation("append", f"/v1/streams/{stream}/events", body, events)
+
+
+def command(type_, name, data):
+    command_id = str(uuid.uuid4())
+    body = {"type": type_, "id": name, "data": data, "command_id": command_id}
+    return operation("command", "/v1/commands", body, command_id=command_id)
+
+
+def send_again(port, book):
+    """Every open operation once more, as it was: afterwards each has an answer."""
+    one = client(port)
+    for wanted in book.open():
+        if wanted.kind == "line":
+            answer = one.ask("POST", "/v1/append", wanted.text() + "\n", {"Content-Type": "application/x-ndjson"})
+            body = json.loads(answer.body.split(b"\n")[0])
+            book.answered(wanted, body.get("status", answer.status), body)
+        else:
+            answer = one.ask("POST", wanted.target, wanted.text())
+            book.answered(wanted, answer.status, answer.json())
+        if wanted.state == "open":
+            raise failure(f"sent again, {wanted.target} has no answer: {answer.status} {answer.body[:300]!r}")
