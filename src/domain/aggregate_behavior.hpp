@@ -29,9 +29,9 @@ public:
 
 /// An accepted command: its events (none is fine) and its result.
 struct decision {
-    std::vector<store::new_event> events;   ///< ids nil; texts in `texts`
-    std::shared_ptr<bytes_arena> texts;     ///< owns them (and spans of tags)
-    std::string result = "null";            ///< raw JSON
+    std::vector<store::new_event> events;  ///< ids nil; texts in `texts`
+    std::shared_ptr<bytes_arena> texts;    ///< owns them (and spans of tags)
+    std::string result = "null";           ///< raw JSON
 };
 /// A refusal is bus_errc::command_rejected with member "reason".
 using decided = std::move_only_function<void(result<decision>)>;
@@ -42,11 +42,15 @@ public:
 
     /// The state of an aggregate without events.
     [[nodiscard]] virtual result<std::unique_ptr<aggregate_state>> initial() = 0;
-    /// Folds; after a failure the state is not used again.
+    /// Folds; after a failure the state is not used again. Runs before a decision is written and
+    /// when a stream is read back, and sees the same both times: id is nil, `pos` and
+    /// `recorded_at` are 0. Events that cannot be folded are not written (handler_failed).
     [[nodiscard]] virtual result<void> evolve(aggregate_state&,
                                               std::span<const store::recorded_event>) = 0;
     /// Calls `done` once, inside the call or later on any thread, at the command's deadline at the
-    /// latest. State and command stay valid until then.
+    /// latest. State and command stay valid until then. A failure with busy or unavailable leaves
+    /// the state in use; after any other the state is released when `done` has returned.
+    /// Metadata of an event is added to the command's; of two alike the command's counts.
     virtual void decide(const aggregate_state&, const bus::accepted_command&, decided done) = 0;
 };
 

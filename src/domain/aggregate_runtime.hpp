@@ -1,12 +1,17 @@
 // aggregate_runtime: runs commands against aggregates, one lane per instance.
 //
 // Lane:    commands of one instance are decided one after the other, whatever waits in one go, and
-//          appended in one batch with exact versions. A version conflict drops the cached state,
-//          reloads and decides again, `attempts_max` times. A refusal is answered only after every
-//          earlier append of its lane is durable; if one fails, all decided on top of it is
-//          decided again.
+//          written as one append with the exact version. A version conflict drops the cached state,
+//          reloads and decides again, `attempts_max` times in all. A refusal is answered only after
+//          every earlier append of its lane is durable; if one fails, all decided on top of it is
+//          decided again. A command with idempotency keys ends its go.
 // Cache:   hot states stay in memory with their version (bounded in number and bytes, least
-//          recently used goes). Commits that come by another way drop the state.
+//          recently used goes). A state is brought up to date, or dropped, before it is used again
+//          when a commit came by another way.
+// Answers: besides those of the command bus: version_conflict with "current_version" (not what the
+//          client expects, or changed by others at every attempt), domain_errc::log_incompatible,
+//          the store's. handler_failed when the behavior fails; the lane lives on. A decide that is
+//          not done by its deadline is given up when the next command comes for its lane.
 // Threads: `execute` on any thread; deciding on `workers`. Registration on any thread.
 #pragma once
 
@@ -27,8 +32,8 @@ namespace flexcore::domain {
 struct aggregate_settings {
     std::size_t cached_max = 50'000;
     std::size_t cached_bytes_max = 64u << 20;
-    std::size_t lane_waiting_max = 1'024;   ///< beyond: busy
-    std::size_t lane_batch_max = 128;       ///< commands decided in one go
+    std::size_t lane_waiting_max = 1'024;  ///< beyond: busy
+    std::size_t lane_batch_max = 128;      ///< commands decided in one go
     int attempts_max = 5;
 };
 

@@ -7,9 +7,9 @@ namespace flexcore::domain {
 
 enum class domain_errc {
     unknown_projection = 1,
-    wrong_state,          ///< resume what is not paused, rebuild what is rebuilding, …
-    behavior_failed,      ///< decide, evolve or apply failed or broke its contract
-    log_incompatible,     ///< a stream holds what its aggregate cannot fold
+    wrong_state,       ///< resume what is not paused, rebuild what is rebuilding, …
+    behavior_failed,   ///< decide, evolve or apply failed or broke its contract
+    log_incompatible,  ///< a stream holds what its aggregate cannot fold
 };
 std::error_code make_error_code(domain_errc) noexcept;
 

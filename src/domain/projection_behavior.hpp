@@ -46,7 +46,7 @@ struct projection_spec {
     store::selector selector;
     bool inline_mode = false;
     std::size_t batch_max = 500;
-    std::vector<store::model_spec> models;   ///< what it writes; a model has one writer
+    std::vector<store::model_spec> models;  ///< what it writes; a model has one writer
 };
 
 }  // namespace flexcore::domain

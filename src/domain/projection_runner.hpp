@@ -7,7 +7,8 @@
 //           head, is rebuilt by itself.
 // Poison:   a batch that fails is halved until the event is found; the projection stops there, says
 //           why, tries again with growing delays. Only the operator may skip it, by position.
-// Threads:  public functions on any thread. Waiters run on the projector's thread and must be quick.
+// Threads:  public functions on any thread. Waiters run on the projector's thread and must be
+// quick.
 #pragma once
 
 #include "bus/change_counters.hpp"
@@ -58,12 +59,15 @@ public:
                       bus::change_counters&, telemetry::metrics&, telemetry::health_registry&);
     ~projection_runner() override;
 
-    /// bus_errc::duplicate_name when the projection or one of its models is taken.
+    /// bus_errc::duplicate_name when the projection or one of its models is taken. While the
+    /// runner runs, returns when the read models can be read (or the store refused: `status`).
+    /// What an unloaded projection left in the store is dropped when a model has a new writer.
     [[nodiscard]] result<void> add(projection_spec, std::shared_ptr<projection_behavior>);
-    /// Stops it after the batch at hand, then runs `removed`. Rows and checkpoint stay.
+    /// Stops it after the batch at hand, then runs `removed` (at once when there is none such).
+    /// Rows and checkpoint stay.
     void remove(std::string_view name, std::move_only_function<void()> removed);
 
-    [[nodiscard]] std::vector<projection_status> all() const;                  ///< by name
+    [[nodiscard]] std::vector<projection_status> all() const;  ///< by name
     [[nodiscard]] result<projection_status> status(std::string_view name) const;
     [[nodiscard]] result<void> rebuild(std::string_view name);
     [[nodiscard]] result<void> pause(std::string_view name);
@@ -80,7 +84,7 @@ public:
                       std::move_only_function<void(bool)>) override;
 
     void start();
-    void stop();   ///< after the batch at hand; waiters are answered "not reached"
+    void stop();  ///< after the batch at hand; waiters are answered "not reached"
 
 private:
     struct state;

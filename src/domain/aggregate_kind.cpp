@@ -1,0 +1,28 @@
+#include "domain/aggregate_kind_impl.hpp"
+
+namespace flexcore::domain {
+
+void aggregate_kind::when_unused(std::move_only_function<void()> drained) {
+    {
+        const std::lock_guard lock{mutex_};
+        if (uses_.load() != 0) {
+            drained_ = std::move(drained);
+            return;
+        }
+    }
+    drained();
+}
+
+// Either this sees the callback, or when_unused, which holds the mutex later, sees no use.
+void aggregate_kind::released() {
+    if (uses_.fetch_sub(1) != 1 || !draining_.load()) return;
+    std::move_only_function<void()> drained;
+    {
+        const std::lock_guard lock{mutex_};
+        if (uses_.load() != 0 || !drained_) return;
+        drained = std::exchange(drained_, nullptr);
+    }
+    drained();
+}
+
+}  // namespace flexcore::domain

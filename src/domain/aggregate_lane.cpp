@@ -1,0 +1,130 @@
+#include "domain/aggregate_lane_impl.hpp"
+
+#include "base/json.hpp"
+#include "domain/errc.hpp"
+
+namespace flexcore::domain {
+namespace {
+
+constexpr std::size_t page_events = 500;
+
+std::string_view merged(bytes_arena& arena, std::string_view behaviors, std::string_view commands) {
+    if (behaviors.empty() || behaviors == "{}" || behaviors == commands) return commands;
+    std::vector<json::member> theirs;
+    std::vector<json::member> ours;
+    json::members_of(json::slice{behaviors}, theirs);
+    json::members_of(json::slice{commands}, ours);
+    std::string out{commands.substr(0, commands.size() - 1)};
+    for (const auto& member : theirs) {
+        const std::string name = member.name();
+        if (std::any_of(ours.begin(), ours.end(), [&](const auto& m) { return m.named(name); })) {
+            continue;
+        }
+        if (out.size() > 1) out += ',';
+        out += '"';
+        out += member.raw_name;
+        out += "\":";
+        out += member.value.text;
+    }
+    out += '}';
+    return arena.keep(out);
+}
+
+}  // namespace
+
+void add_events(turn_texts& to, const decision& what, std::string_view command_metadata) {
+    if (what.events.empty()) return;
+    const std::string_view kept = to.own.keep(command_metadata);
+    to.bytes += kept.size();
+    to.arenas.push_back(what.texts);
+    for (store::new_event event : what.events) {
+        event.id = {};
+        event.metadata = merged(to.own, event.metadata, kept);
+        to.bytes += event.data.size() + event.type.size();
+        to.events.push_back(event);
+    }
+}
+
+std::vector<store::recorded_event> as_folded(const turn_texts& from, std::size_t first,
+                                             store::version ver) {
+    std::vector<store::recorded_event> events;
+    events.reserve(from.events.size() - first);
+    for (std::size_t i = first; i < from.events.size(); ++i) {
+        const auto& event = from.events[i];
+        events.push_back({.pos = 0,
+                          .ver = ver++,
+                          .id = {},
+                          .recorded_at = 0,
+                          .schema_version = event.schema_version,
+                          .tenant = from.tenant,
+                          .stream = from.stream,
+                          .type = event.type,
+                          .data = event.data,
+                          .metadata = event.metadata,
+                          .tags = event.tags});
+    }
+    return events;
+}
+
+result<void> load(lane& l, store::event_log& log) {
+    const auto give_up = [&](error why) -> result<void> {
+        l.state.reset();
+        return std::unexpected{std::move(why)};
+    };
+    const auto incompatible = [&](const error& why) {
+        return error{domain_errc::log_incompatible,
+                     "the events of " + l.stream + " cannot be folded",
+                     why.client + (why.log.empty() ? "" : ": " + why.log)};
+    };
+    if (!l.state) {
+        auto fresh = l.kind->behavior->initial();
+        if (!fresh) return give_up(incompatible(fresh.error()));
+        l.state = std::move(*fresh);
+        l.ver = l.durable = 0;
+    }
+    for (store::version from = l.ver + 1; from != 0;) {
+        auto page =
+            log.read_stream(l.tenant, l.stream, from, page_events, store::direction::forward);
+        if (!page) {
+            if (page.error().code == store::store_errc::stream_not_found && l.ver == 0) break;
+            return give_up(std::move(page.error()));
+        }
+        auto events = page->batch->events;
+        if (!events.empty()) {
+            for (auto& event : events) {
+                event.pos = 0;
+                event.id = {};
+                event.recorded_at = 0;
+            }
+            if (auto ok = l.kind->behavior->evolve(*l.state, events); !ok) {
+                return give_up(incompatible(ok.error()));
+            }
+            l.ver = events.back().ver;
+        }
+        from = page->next;
+    }
+    l.durable = l.ver;
+    return {};
+}
+
+bus::command_reply reply_to(const turn_item& item, const turn_texts& texts,
+                            const store::append_outcome& outcome) {
+    bus::command_reply reply;
+    reply.command_id = *item.who->what.cmd.command_id;
+    reply.stream = item.who->what.stream;
+    reply.ver = item.after;
+    reply.result = item.result;
+    reply.pos = outcome.pos;
+    reply.events.reserve(item.events);
+    for (std::size_t i = item.first_event; i < item.first_event + item.events; ++i) {
+        const auto& written = outcome.appends.front();
+        reply.events.push_back({.id = outcome.ids[i],
+                                .type = std::string{texts.events[i].type},
+                                .ver = written.first_version + i,
+                                .pos = written.first_position + i});
+        reply.pos = reply.events.back().pos;
+    }
+    return reply;
+}
+
+}  // namespace flexcore::domain

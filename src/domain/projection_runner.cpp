@@ -1,0 +1,424 @@
+#include "domain/projection_runner.hpp"
+
+#include "base/check.hpp"
+#include "domain/projection_runner_impl.hpp"
+#include "runtime/thread.hpp"
+#include "telemetry/log.hpp"
+
+namespace flexcore::domain {
+namespace {
+
+error unknown(std::string_view name) {
+    return {domain_errc::unknown_projection, "there is no projection " + std::string{name}};
+}
+
+error wrong_state(std::string_view text) { return {domain_errc::wrong_state, std::string{text}}; }
+
+}  // namespace
+
+projection_runner::state::state(projection_settings s, store::event_log& l, store::view_store& v,
+                                bus::event_bus& e, bus::change_counters& c, telemetry::metrics& m,
+                                telemetry::health_registry& h)
+    : settings{s}, log{l}, views{v}, events{e}, changes{c}, metrics{m}, health{h} {}
+
+std::vector<projection_runner::state::shared> projection_runner::state::all() const {
+    const std::shared_lock lock{names};
+    std::vector<shared> list;
+    list.reserve(projections.size());
+    for (const auto& [name, p] : projections) list.push_back(p);
+    return list;
+}
+
+projection_runner::state::shared projection_runner::state::find(std::string_view name) const {
+    const std::shared_lock lock{names};
+    const auto found = projections.find(name);
+    return found == projections.end() ? nullptr : found->second;
+}
+
+projection_status projection_runner::state::status_of(const projection& p) const {
+    projection_status status;
+    {
+        const std::lock_guard lock{p.mutex};
+        status = p.shown;
+    }
+    const store::position head = events.head();
+    status.lag_events = head > status.checkpoint ? head - status.checkpoint : 0;
+    if (status.lag_events != 0) {
+        const auto next = log.read_log({}, status.checkpoint, 1, store::direction::forward);
+        if (next && next->batch && !next->batch->events.empty()) {
+            const auto age = now_unix_us() - next->batch->events.front().recorded_at;
+            status.lag_ms = age > 0 ? static_cast<std::uint64_t>(age) / 1000 : 0;
+        }
+    }
+    return status;
+}
+
+store::position projection_runner::state::reached(const std::vector<std::string>& models) const {
+    store::position lowest = beyond_all;
+    const std::shared_lock lock{names};
+    for (const auto& model : models) {
+        const auto found = writers.find(model);
+        lowest = std::min(lowest, found == writers.end()
+                                      ? 0
+                                      : found->second->reached.load(std::memory_order_acquire));
+    }
+    return lowest;
+}
+
+void projection_runner::state::publish(projection& p) {
+    const follower& f = p.serving;
+    const store::position head = events.head();
+    projection_state is = projection_state::running;
+    const follower& working = p.building ? *p.building : f;
+    if (p.paused) {
+        is = projection_state::paused;
+    } else if (!p.open_error.empty() || working.stopped()) {
+        is = projection_state::stopped;
+    } else if (p.building) {
+        is = projection_state::rebuilding;
+    } else if (!p.open || head > f.seen + settings.rebuild_batch_max ||
+               (!p.near_head && head > f.seen)) {
+        is = projection_state::catching_up;
+    }
+    // Rows of another version, or of a log that is gone, stand where they stand.
+    const store::position reached_now = p.open && !p.ahead_of_log ? f.seen : 0;
+    {
+        const std::lock_guard lock{p.mutex};
+        // A wish that is not taken up yet shows already.
+        if (p.pause_wish.value_or(false)) is = projection_state::paused;
+        if (p.rebuild_wish) is = projection_state::rebuilding;
+        p.shown.state = is;
+        p.shown.checkpoint = f.seen;
+        p.shown.error = !p.open_error.empty() ? p.open_error : working.stopped_because;
+        p.shown.poison = working.poison != 0 ? working.poison : f.poison;
+        p.building_poison = p.building ? p.building->poison : 0;
+        p.shown.rebuild_position = p.building ? p.building->seen : 0;
+    }
+    const bool gated =
+        p.spec.inline_mode && p.open && !p.paused && !p.frozen && !f.stopped() && p.near_head;
+    p.reached.store(reached_now, std::memory_order_release);
+    p.lag_from->store(f.seen, std::memory_order_relaxed);
+    p.gate.store(gated ? f.seen : beyond_all, std::memory_order_release);
+    store::position lowest = beyond_all;
+    {
+        const std::shared_lock lock{names};
+        for (const auto& [name, other] : projections) {
+            lowest = std::min(lowest, other->gate.load(std::memory_order_acquire));
+        }
+    }
+    gate.store(lowest, std::memory_order_release);
+    waiters.moved();
+}
+
+void projection_runner::state::forget(const shared& p) {
+    {
+        const std::unique_lock lock{names};
+        projections.erase(p->spec.name);
+        for (const auto& model : p->spec.models) writers.erase(model.name);
+    }
+    health.remove("projection." + p->spec.name);
+    p->open = false;
+    publish(*p);
+}
+
+bool projection_runner::state::take_wishes(const shared& p) {
+    std::optional<bool> pause_wish;
+    std::optional<store::position> skip_wish;
+    std::optional<std::move_only_function<void()>> removal;
+    bool retry = false;
+    bool rebuild_now = false;
+    {
+        const std::lock_guard lock{p->mutex};
+        pause_wish = std::exchange(p->pause_wish, std::nullopt);
+        skip_wish = std::exchange(p->skip_wish, std::nullopt);
+        removal = std::exchange(p->removal, std::nullopt);
+        retry = std::exchange(p->retry_wish, false);
+        rebuild_now = std::exchange(p->rebuild_wish, false);
+    }
+    if (removal) {
+        if (p->open) {
+            (void)save(p->serving);
+            if (p->building) (void)save(*p->building);
+        }
+        forget(p);
+        (*removal)();
+        return false;
+    }
+    if (!retry && !pause_wish && !rebuild_now && !skip_wish) return true;
+    if (retry) {
+        p->open_at = {};
+        p->serving.retry_at = {};
+        if (p->building) p->building->retry_at = {};
+    }
+    if (pause_wish && p->paused != *pause_wish) {
+        p->paused = *pause_wish;
+        if (auto ok = views.set_paused(p->spec.name, *pause_wish); !ok) {
+            telemetry::log(telemetry::level::error, "domain",
+                           "a projection's pause could not be stored; it ends with this process",
+                           {{"projection", std::string_view{p->spec.name}},
+                            {"error", std::string_view{ok.error().client}}});
+        }
+    }
+    if (rebuild_now && p->open && !p->building) {
+        if (auto ok = begin_building(*p); !ok) {
+            p->building.reset();
+            telemetry::log(telemetry::level::error, "domain", "a rebuild could not begin",
+                           {{"projection", std::string_view{p->spec.name}},
+                            {"error", std::string_view{ok.error().client}}});
+        }
+    }
+    if (skip_wish && p->open) skip(*p, *skip_wish);
+    publish(*p);
+    return true;
+}
+
+void projection_runner::state::run() {
+    for (;;) {
+        wake->clear();
+        if (stopping.load()) break;
+        bool more = false;
+        deadline due = no_deadline;
+        for (const auto& p : all()) {
+            if (!take_wishes(p)) continue;
+            if (!p->open) open(*p);
+            if (p->open) {
+                more = step(*p, due) || more;
+            } else {
+                due = std::min(due, p->open_at);
+            }
+        }
+        if (!more) wake->wait(due);
+    }
+    for (const auto& p : all()) {
+        if (!p->open) continue;
+        (void)save(p->serving);
+        if (p->building) (void)save(*p->building);
+        reopen(*p);
+    }
+}
+
+projection_runner::projection_runner(projection_settings settings, store::event_log& log,
+                                     store::view_store& views, bus::event_bus& events,
+                                     bus::change_counters& changes, telemetry::metrics& metrics,
+                                     telemetry::health_registry& health)
+    : state_{std::make_unique<state>(settings, log, views, events, changes, metrics, health)} {}
+
+projection_runner::~projection_runner() { stop(); }
+
+result<void> projection_runner::add(projection_spec spec,
+                                    std::shared_ptr<projection_behavior> behavior) {
+    auto p = std::make_shared<projection>(std::move(spec), std::move(behavior));
+    p->shown.name = p->spec.name;
+    p->shown.plugin = p->spec.plugin;
+    p->shown.version = p->spec.version;
+    p->shown.inline_mode = p->spec.inline_mode;
+    p->shown.models = p->spec.models;
+    p->shown.state = projection_state::catching_up;
+    const telemetry::labels label{{"projection", p->spec.name}};
+    p->applied = &state_->metrics.counter_for("flexcore_projection_events_total",
+                                              "Events applied by a projection", label);
+    p->failures = &state_->metrics.counter_for("flexcore_projection_failures_total",
+                                               "Batches of a projection that failed", label);
+    {
+        const std::unique_lock lock{state_->names};
+        if (state_->projections.contains(p->spec.name)) {
+            return fail(bus::bus_errc::duplicate_name,
+                        "projection " + p->spec.name + " exists already");
+        }
+        for (const auto& model : p->spec.models) {
+            if (const auto taken = state_->writers.find(model.name);
+                taken != state_->writers.end()) {
+                return fail(bus::bus_errc::duplicate_name, "read model " + model.name +
+                                                               " is written by projection " +
+                                                               taken->second->spec.name);
+            }
+        }
+        // A metric cannot be withdrawn: a projection that comes again goes on with its source.
+        auto& source = state_->lag_sources[p->spec.name];
+        if (source) {
+            p->lag_from = source;
+        } else {
+            source = p->lag_from;
+            state_->metrics.gauge_from("flexcore_projection_lag_events",
+                                       "Positions between a projection and the head", label,
+                                       [from = source, events = &state_->events] {
+                                           const auto head = events->head();
+                                           const auto at = from->load(std::memory_order_relaxed);
+                                           return head > at ? static_cast<double>(head - at) : 0.0;
+                                       });
+        }
+        state_->projections[p->spec.name] = p;
+        for (const auto& model : p->spec.models) state_->writers[model.name] = p;
+    }
+    state_->health.add("projection." + p->spec.name, false, [weak = std::weak_ptr{p}] {
+        telemetry::health_report report;
+        const auto shown = weak.lock();
+        if (!shown) return report;
+        const std::lock_guard lock{shown->mutex};
+        if (shown->shown.state == projection_state::stopped) {
+            report.state = telemetry::health::degraded;
+            report.text = shown->shown.error;
+        }
+        return report;
+    });
+    if (!state_->running.load()) return {};
+    state_->wake->ring();
+    std::unique_lock lock{p->mutex};
+    p->opened.wait(lock, [&] { return p->tried_open || state_->stopping.load(); });
+    return {};
+}
+
+void projection_runner::remove(std::string_view name, std::move_only_function<void()> removed) {
+    const auto p = state_->find(name);
+    if (!p) {
+        removed();
+        return;
+    }
+    if (!state_->running.load()) {
+        state_->forget(p);
+        removed();
+        return;
+    }
+    {
+        const std::lock_guard lock{p->mutex};
+        p->removal = std::move(removed);
+    }
+    state_->wake->ring();
+}
+
+std::vector<projection_status> projection_runner::all() const {
+    std::vector<projection_status> list;
+    for (const auto& p : state_->all()) list.push_back(state_->status_of(*p));
+    return list;
+}
+
+result<projection_status> projection_runner::status(std::string_view name) const {
+    const auto p = state_->find(name);
+    if (!p) return fail(unknown(name));
+    return state_->status_of(*p);
+}
+
+result<void> projection_runner::rebuild(std::string_view name) {
+    const auto p = state_->find(name);
+    if (!p) return fail(unknown(name));
+    {
+        const std::lock_guard lock{p->mutex};
+        if (p->shown.state == projection_state::paused) {
+            return fail(wrong_state("the projection is paused; resume it first"));
+        }
+        if (p->shown.state == projection_state::rebuilding || p->rebuild_wish) {
+            return fail(wrong_state("the projection is being rebuilt already"));
+        }
+        p->rebuild_wish = true;
+        p->shown.state = projection_state::rebuilding;
+    }
+    state_->wake->ring();
+    return {};
+}
+
+result<void> projection_runner::pause(std::string_view name) {
+    const auto p = state_->find(name);
+    if (!p) return fail(unknown(name));
+    {
+        const std::lock_guard lock{p->mutex};
+        if (p->shown.state == projection_state::paused) {
+            return fail(wrong_state("the projection is paused already"));
+        }
+        p->pause_wish = true;
+        p->shown.state = projection_state::paused;
+    }
+    state_->wake->ring();
+    return {};
+}
+
+result<void> projection_runner::resume(std::string_view name) {
+    const auto p = state_->find(name);
+    if (!p) return fail(unknown(name));
+    {
+        const std::lock_guard lock{p->mutex};
+        if (p->shown.state == projection_state::paused) {
+            p->pause_wish = false;
+            p->shown.state = projection_state::catching_up;
+        } else if (p->shown.state != projection_state::stopped) {
+            return fail(wrong_state("the projection is neither paused nor stopped"));
+        }
+        p->retry_wish = true;
+    }
+    state_->wake->ring();
+    return {};
+}
+
+result<void> projection_runner::skip(std::string_view name, store::position at) {
+    const auto p = state_->find(name);
+    if (!p) return fail(unknown(name));
+    {
+        const std::lock_guard lock{p->mutex};
+        if (at == 0 || (p->shown.poison != at && p->building_poison != at)) {
+            return fail(
+                wrong_state("the projection does not stand at position " + std::to_string(at)));
+        }
+        p->skip_wish = at;
+    }
+    state_->wake->ring();
+    return {};
+}
+
+std::vector<std::pair<store::model_spec, std::string>> projection_runner::models() const {
+    std::vector<std::pair<store::model_spec, std::string>> list;
+    for (const auto& p : state_->all()) {
+        for (const auto& model : p->spec.models) list.emplace_back(model, p->spec.name);
+    }
+    return list;
+}
+
+bool projection_runner::applied(store::position pos) const noexcept {
+    return state_->gate.load(std::memory_order_acquire) >= pos;
+}
+
+void projection_runner::when_applied(store::position pos, deadline until,
+                                     std::move_only_function<void()> done) {
+    state_->waiters.add([this, pos] { return applied(pos); }, until,
+                        [done = std::move(done)](bool) mutable { done(); });
+}
+
+store::position projection_runner::reached(const std::vector<std::string>& models) const {
+    return state_->reached(models);
+}
+
+void projection_runner::when_reached(const std::vector<std::string>& models, store::position pos,
+                                     deadline until, std::move_only_function<void(bool)> done) {
+    state_->waiters.add([s = state_.get(), models, pos] { return s->reached(models) >= pos; },
+                        until, std::move(done));
+}
+
+void projection_runner::start() {
+    FLEXCORE_CHECK(!state_->running.exchange(true));
+    state_->thread = runtime::start_thread("projector", [s = state_.get()] { s->run(); });
+    for (const auto& p : state_->all()) {
+        std::unique_lock lock{p->mutex};
+        p->opened.wait(lock, [&] { return p->tried_open; });
+    }
+}
+
+void projection_runner::stop() {
+    state_->stopping.store(true);
+    state_->wake->ring();
+    for (const auto& p : state_->all()) {
+        const std::lock_guard lock{p->mutex};
+        p->opened.notify_all();
+    }
+    if (state_->thread.joinable()) state_->thread.join();
+    state_->running.store(false);
+    // Nobody is left to take these up.
+    for (const auto& p : state_->all()) {
+        std::optional<std::move_only_function<void()>> removal;
+        {
+            const std::lock_guard lock{p->mutex};
+            removal = std::exchange(p->removal, std::nullopt);
+        }
+        if (removal) (*removal)();
+    }
+    state_->waiters.stop();
+}
+
+}  // namespace flexcore::domain
