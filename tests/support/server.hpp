@@ -29,12 +29,13 @@ namespace flexcore::test {
 [[nodiscard]] std::filesystem::path plugin_file(const std::string& name);
 
 struct server_options {
-    std::vector<std::string> plugins;  ///< names, or paths when they hold a '/'
-    std::vector<std::string> args;     ///< more flags of `flexcore serve`
-    std::map<std::string, std::string> env;
-    std::string config;  ///< text of a settings file; empty: none
+    std::vector<std::string> plugins = {};  ///< names, or paths when they hold a '/'
+    std::vector<std::string> args = {};     ///< more flags of `flexcore serve`
+    std::map<std::string, std::string> env = {};
+    std::string config = {};  ///< text of a settings file; empty: none
+    std::uint16_t port = 0;   ///< 0: another free one at each start
     /// Where it keeps its data; empty: an own temporary folder.
-    std::filesystem::path data;
+    std::filesystem::path data = {};
 };
 
 class server {
@@ -42,7 +43,7 @@ public:
     explicit server(server_options = {});  ///< starts; throws with its log when it fails
     ~server();
 
-    /// Starts again on the same data folder (and a new port).
+    /// Starts again on the same data folder (on a new port, unless one was given).
     void start();
     /// SIGTERM, then waits for the end. Empty when it does not end in time.
     std::optional<exit_state> stop(std::chrono::milliseconds bound = std::chrono::seconds{60});

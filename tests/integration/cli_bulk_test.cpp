@@ -1,0 +1,118 @@
+#include "program.hpp"
+#include "support/server.hpp"
+
+#include <signal.h>
+
+#include <catch2/catch.hpp>
+
+#include <boost/json/parse.hpp>
+
+using namespace flexcore::test;
+
+namespace {
+
+std::string increments(int lines, int counters) {
+    std::string text;
+    for (int i = 0; i < lines; ++i)
+        text += R"({"type":"counter.increment","id":"c)" + std::to_string(i % counters) +
+                R"(","data":{"by":1}})" + "\n";
+    return text;
+}
+
+}  // namespace
+
+TEST_CASE("cli bulk: accepted and refused are counted by reason; refused lines are exit code 1") {
+    server s{{.plugins = {"counter"}}};
+    const std::string lines = increments(300, 7) +
+                              R"({"type":"counter.increment","id":"c0","data":{"by":0}})"
+                              "\n"
+                              R"({"type":"counter.nothing","id":"c0","data":{}})"
+                              "\n"
+                              R"({"type":"counter.increment","id":"c0","data":{},"odd":1})"
+                              "\n"
+                              "{broken\n";
+    const auto sent =
+        cli({"command", "send", "--file", "-", "--concurrency", "3", "--json", "--url", s.url()},
+            lines);
+    INFO(sent.err);
+    INFO(sent.out);
+    CHECK(sent.code == 1);
+    const auto summary = boost::json::parse(sent.out);
+    CHECK(summary.at("accepted") == 300);
+    CHECK(summary.at("refused") == 4);
+    CHECK(summary.at("failed") == 0);
+    const auto& reasons = summary.at("refused_by_reason");
+    CHECK(reasons.at("validation_failed").at("first_line") == 301);
+    CHECK(reasons.at("not_found").at("first_line") == 302);
+    CHECK(reasons.at("bad_request").at("first_line") == 303);
+    CHECK(reasons.at("invalid_line").at("first_line") == 304);
+    const auto allowed =
+        cli({"command", "send", "--file", "-", "--allow-refused", "--url", s.url()}, lines);
+    CHECK(allowed.code == 0);
+    CHECK(contains(allowed.out, "accepted  300"));
+    CHECK(contains(allowed.out, "validation_failed"));
+    const auto value = s.http("GET", "/v1/queries/counter.value?id=c0&min_position=600");
+    REQUIRE(value.status == 200);
+    CHECK(value.json().at("data").at("value") == 2 * 43);
+}
+
+TEST_CASE("cli bulk: with ids a server that is killed and restarted gets every command once") {
+    const std::uint16_t port = free_port();
+    server s{{.plugins = {"counter"}, .port = port}};
+    const temp_folder folder;
+    write_file(folder / "lines", increments(20'000, 11));
+    process sending{flexcore_program(),
+                    {{"command", "send", "--file", (folder / "lines").string(), "--make-ids",
+                      "--batch", "20", "--json", "--url", s.url()},
+                     {},
+                     {},
+                     {}}};
+    REQUIRE(wait_until([&] {
+        const auto head = s.http("GET", "/v1/events?direction=backward&limit=1").json();
+        const auto& items = head.at("items").as_array();
+        return !items.empty() && items.front().at("position").to_number<int>() > 500;
+    }));
+    REQUIRE(sending.running());
+    s.kill_hard();
+    s.start();
+    const auto end = sending.wait(std::chrono::seconds{120});
+    REQUIRE(end);
+    INFO(sending.err());
+    INFO(sending.out());
+    CHECK(end->code == 0);
+    const auto summary = boost::json::parse(sending.out());
+    CHECK(summary.at("accepted") == 20'000);
+    CHECK(summary.at("again").to_number<int>() > 0);
+    const auto head = s.http("GET", "/v1/events?direction=backward&limit=1").json();
+    CHECK(head.at("items").at(0).at("position") == 20'000);
+}
+
+TEST_CASE("cli bulk: a file that cannot be read is said") {
+    server s;
+    const auto missing = cli({"command", "send", "--file", "/nowhere", "--url", s.url()});
+    CHECK(missing.code == 2);
+    CHECK(contains(missing.err, "/nowhere"));
+}
+
+TEST_CASE("cli bulk: appends of many streams, or events of one") {
+    server s;
+    std::string lines;
+    for (int i = 0; i < 100; ++i)
+        lines += R"({"stream":"notes-)" + std::to_string(i % 5) +
+                 R"(","events":[{"type":"note.added","data":)" + std::to_string(i) + "}]}\n";
+    const auto many = cli({"events", "append", "--file", "-", "--url", s.url()}, lines);
+    INFO(many.err);
+    INFO(many.out);
+    CHECK(many.code == 0);
+    CHECK(contains(many.out, "accepted  100"));
+    std::string events;
+    for (int i = 0; i < 50; ++i)
+        events += R"({"type":"note.added","data":)" + std::to_string(i) + "}\n";
+    const auto one = cli({"events", "append", "one", "--file", "-", "--url", s.url()}, events);
+    CHECK(one.code == 0);
+    const auto read = cli({"events", "read", "--stream", "one", "--json", "--url", s.url()});
+    REQUIRE(read.code == 0);
+    const auto kept = json_lines(read.out);
+    REQUIRE(kept.size() == 50);
+    for (std::size_t i = 0; i < 50; ++i) CHECK(kept[i].at("data") == i);
+}

@@ -1,0 +1,139 @@
+#include "program.hpp"
+#include "support/server.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <boost/json/parse.hpp>
+
+using namespace flexcore::test;
+
+TEST_CASE("cli: a command and a query, for people and for programs") {
+    server s{{.plugins = {"counter"}}};
+    const std::string url = s.url();
+    const auto sent =
+        cli({"command", "send", "counter.increment", "c1", "--data", R"({"by":2})", "--url", url});
+    INFO(sent.err);
+    CHECK(sent.code == 0);
+    CHECK(contains(sent.out, "counter-c1 is at version 1"));
+    CHECK(contains(sent.out, "counter.incremented"));
+    const auto as_json =
+        cli({"command", "send", "counter.increment", "c1", "--json"}, {}, {{"FLEXCORE_URL", url}});
+    REQUIRE(as_json.code == 0);
+    const auto answer = boost::json::parse(as_json.out);
+    CHECK(answer.at("version") == 2);
+    CHECK(answer.at("result").at("value") == 3);
+    const auto asked =
+        cli({"query", "counter.value", "--param", "id=c1", "--min-position", "2", "--url", url});
+    INFO(asked.err);
+    CHECK(asked.code == 0);
+    CHECK(contains(asked.out, "value"));
+    CHECK(contains(asked.out, "3"));
+    const auto query_json = cli({"query", "counter.value", "--param", "id=c1", "--min-position",
+                                 "2", "--json", "--url", url});
+    REQUIRE(query_json.code == 0);
+    CHECK(boost::json::parse(query_json.out).at("data").at("value") == 3);
+}
+
+TEST_CASE("cli: data comes from the option, a file or standard input") {
+    server s{{.plugins = {"counter"}}};
+    const temp_folder folder;
+    write_file(folder / "by.json", R"({"by": 5})");
+    const auto value = [&](const std::string& data, const std::string& input) {
+        const auto sent = cli({"command", "send", "counter.increment", "c", "--data", data,
+                               "--json", "--url", s.url()},
+                              input);
+        INFO(sent.err);
+        REQUIRE(sent.code == 0);
+        return boost::json::parse(sent.out).at("result").at("value");
+    };
+    CHECK(value(R"({"by":1})", {}) == 1);
+    CHECK(value("@" + (folder / "by.json").string(), {}) == 6);
+    CHECK(value("-", R"({"by":10})") == 16);
+}
+
+TEST_CASE("cli: a refusal exits 1 and says title, detail and where") {
+    server s{{.plugins = {"counter"}}};
+    const auto send = [&](std::vector<std::string> args) {
+        args.insert(args.begin(), {"command", "send"});
+        args.insert(args.end(), {"--url", s.url()});
+        return cli(std::move(args));
+    };
+    const auto invalid = send({"counter.increment", "c", "--data", R"({"by":0})"});
+    CHECK(invalid.code == 1);
+    CHECK(contains(invalid.err, "refused:"));
+    CHECK(contains(invalid.err, "400 validation_failed"));
+    CHECK(contains(invalid.err, "/by"));
+    const auto unknown = send({"counter.incremnt", "c"});
+    CHECK(unknown.code == 1);
+    CHECK(contains(unknown.err, "404 not_found"));
+    REQUIRE(send({"counter.increment", "c"}).code == 0);
+    const auto conflict = send({"counter.increment", "c", "--expected-version", "none"});
+    CHECK(conflict.code == 1);
+    CHECK(contains(conflict.err, "409 version_conflict"));
+    CHECK(contains(conflict.err, "current_version: 1"));
+    const auto json = send({"counter.increment", "c", "--expected-version", "none", "--json"});
+    CHECK(json.code == 1);
+    CHECK(boost::json::parse(json.out).at("code") == "version_conflict");
+    const auto none = cli({"query", "counter.value", "--param", "id=nobody", "--url", s.url()});
+    CHECK(none.code == 1);
+    CHECK(contains(none.err, "404 not_found"));
+}
+
+TEST_CASE("cli: a command_id makes sending again safe") {
+    server s{{.plugins = {"counter"}}};
+    for (int i = 0; i < 2; ++i) {
+        const auto sent = cli({"command", "send", "counter.increment", "c", "--command-id",
+                               "0192a4b0-0000-7000-8000-000000000001", "--json", "--url", s.url()});
+        REQUIRE(sent.code == 0);
+        CHECK(boost::json::parse(sent.out).at("version") == 1);
+    }
+}
+
+TEST_CASE("cli: tenants do not see each other") {
+    server s{{.plugins = {"counter"}}};
+    const auto send = [&](const char* tenant) {
+        const auto sent = cli({"command", "send", "counter.increment", "c", "--tenant", tenant,
+                               "--json", "--url", s.url()});
+        INFO(sent.err);
+        REQUIRE(sent.code == 0);
+        return boost::json::parse(sent.out).at("version");
+    };
+    CHECK(send("blue") == 1);
+    CHECK(send("green") == 1);
+    CHECK(send("blue") == 2);
+}
+
+TEST_CASE("cli: no server: the text says where it looked and what to do, exit code 1") {
+    const std::string url = "http://127.0.0.1:" + std::to_string(free_port());
+    for (const std::vector<std::string>& args : {std::vector<std::string>{"health"},
+                                                 {"command", "send", "t", "i"},
+                                                 {"query", "q"},
+                                                 {"events", "read"},
+                                                 {"events", "tail"},
+                                                 {"events", "append", "s", "--type", "t"},
+                                                 {"command", "send", "--file", "-"}}) {
+        auto all = args;
+        all.insert(all.end(), {"--url", url});
+        const auto refused = cli(all);
+        INFO(refused.err);
+        CHECK(refused.code == 1);
+        CHECK(contains(refused.err, url));
+        CHECK(contains(refused.err, "flexcore serve"));
+    }
+}
+
+TEST_CASE("cli: health and version") {
+    server s{{.plugins = {"counter"}}};
+    const auto health = cli({"health", "--url", s.url()});
+    CHECK(health.code == 0);
+    CHECK(contains(health.out, "healthy (FlexCore "));
+    CHECK(contains(health.out, "store"));
+    const auto json = cli({"health", "--json", "--url", s.url()});
+    CHECK(boost::json::parse(json.out).at("status") == "healthy");
+    const auto version = cli({"version", "--server", "--json", "--url", s.url()});
+    REQUIRE(version.code == 0);
+    const auto versions = boost::json::parse(version.out);
+    CHECK(versions.at("program") == versions.at("server"));
+    CHECK(cli({"version"}).out ==
+          "flexcore " + std::string{versions.at("program").as_string()} + "\n");
+}

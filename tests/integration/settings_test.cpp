@@ -1,0 +1,118 @@
+#include "program.hpp"
+#include "support/server.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <boost/json/parse.hpp>
+
+using namespace flexcore::test;
+
+TEST_CASE("config check: every mistake is listed with its place, exit code 1") {
+    const temp_folder folder;
+    write_file(folder / "s.toml", "[http]\nprot = 1\n[log]\nlevel = \"loud\"\n");
+    const auto checked = cli({"config", "check", "--config", (folder / "s.toml").string()}, {},
+                             {{"FLEXCORE_HTTP_DRAIN_MS", "later"}});
+    CHECK(checked.code == 1);
+    CHECK(contains(checked.err, "s.toml:2:1: unknown setting http.prot; did you mean http.port?"));
+    CHECK(contains(checked.err, "s.toml:4:9: log.level must be one of"));
+    CHECK(contains(checked.err, "FLEXCORE_HTTP_DRAIN_MS: "));
+    write_file(folder / "s.toml", "[http]\nport = 1\n");
+    const auto good = cli({"config", "check", "--config", (folder / "s.toml").string()});
+    CHECK(good.code == 0);
+    CHECK(contains(good.out, "valid; 1 differ"));
+}
+
+TEST_CASE("config show: file, variable and flag, each over the one before, with its source") {
+    const temp_folder folder;
+    const std::string file = (folder / "s.toml").string();
+    write_file(file, "[http]\nport = 1\ndrain_ms = 1\nhost = \"::1\"\n");
+    const auto shown = cli({"config", "show", "--json", "--listen", "127.0.0.1:3"}, {},
+                           {{"FLEXCORE_CONFIG", file},
+                            {"FLEXCORE_HTTP_PORT", "2"},
+                            {"FLEXCORE_HTTP_DRAIN_MS", "2s"},
+                            {"DATABASE_URL", "memory:"}});
+    REQUIRE(shown.code == 0);
+    const auto all = boost::json::parse(shown.out);
+    const auto is = [&](const char* key, const boost::json::value& value, std::string_view source) {
+        INFO(key);
+        CHECK(all.at(key).at("value") == value);
+        CHECK(all.at(key).at("source").as_string() == source);
+    };
+    is("http.port", 3, "--listen");
+    is("http.host", "127.0.0.1", "--listen");
+    is("http.drain_ms", 2'000, "FLEXCORE_HTTP_DRAIN_MS");
+    is("store.url", "memory:", "DATABASE_URL");
+    is("http.body_bytes_max", 4'194'304, "default");
+    const auto text = cli({"config", "show"}, {}, {{"FLEXCORE_CONFIG", file}});
+    CHECK(contains(text.out, "drain_ms = \"1ms\""));
+    CHECK(contains(text.out, "s.toml:3:12"));
+}
+
+TEST_CASE("config example: the file in config/ is what the program prints, and it is valid") {
+    const auto example = cli({"config", "example"});
+    CHECK(example.code == 0);
+    CHECK(example.out == read_file(FLEXCORE_SOURCE_DIR "/config/flexcore.toml"));
+    CHECK(cli({"config", "check", "--config", FLEXCORE_SOURCE_DIR "/config/flexcore.toml"}).code ==
+          0);
+}
+
+TEST_CASE("serve: settings that are not valid start nothing and leave no data folder") {
+    const temp_folder folder;
+    const auto refused = cli({"serve", "--data", (folder / "data").string(), "--listen",
+                              "127.0.0.1:0", "--set", "http.prot=1"});
+    CHECK(refused.code == 1);
+    CHECK(contains(refused.err, "--set http.prot=1: unknown setting http.prot; did you mean"));
+    CHECK_FALSE(std::filesystem::exists(folder / "data"));
+}
+
+TEST_CASE("usage: what is wrong is named with the nearest right name, exit code 2") {
+    const auto wrong = [](std::vector<std::string> args, std::string_view text) {
+        const auto refused = cli(std::move(args));
+        INFO(refused.err);
+        CHECK(refused.code == 2);
+        CHECK(contains(refused.err, text));
+        CHECK(refused.out.empty());
+    };
+    wrong({"serv"}, "unknown sub-command \"serv\"; did you mean serve?");
+    wrong({"events", "tial"}, "unknown sub-command \"tial\"; did you mean tail?");
+    wrong({"serve", "--confg", "x"}, "unknown option \"--confg\"; did you mean --config?");
+    wrong({"command", "send", "--fil", "x"}, "did you mean --file?");
+    wrong({"query"}, "NAME");
+    wrong({"events"}, "subcommand");
+    wrong({}, "subcommand");
+    wrong({"serve", "--listen", "8080"}, "--listen must be HOST:PORT");
+    wrong({"serve", "--set", "x"}, "--set must be KEY=VALUE");
+    wrong({"command", "send", "t", "i", "--file", "x"}, "not both");
+    wrong({"command", "send"}, "TYPE and ID are needed");
+    wrong({"command", "send", "t", "i", "--data", "{"}, "--data is not JSON");
+    wrong({"command", "send", "t", "i", "--data", "@/nowhere"}, "cannot read the file");
+    wrong({"command", "send", "t", "i", "--expected-version", "-1"}, "--expected-version");
+    wrong({"command", "send", "--file", "x", "--concurrency", "0"}, "--concurrency");
+    wrong({"query", "q", "--param", "novalue"}, "NAME=VALUE");
+    wrong({"health", "--url", "https://x"}, "only http:// is spoken");
+    wrong({"events", "append", "s"}, "--type is needed");
+    wrong({"events", "read", "--stream", "s", "--types", "t"}, "--stream takes no filters");
+    wrong({"events", "read", "--limit", "0"}, "--limit");
+}
+
+TEST_CASE("usage: --help of each sub-command shows examples") {
+    for (const std::vector<std::string>& path : {std::vector<std::string>{},
+                                                 {"serve"},
+                                                 {"config", "check"},
+                                                 {"config", "show"},
+                                                 {"command", "send"},
+                                                 {"query"},
+                                                 {"events", "append"},
+                                                 {"events", "read"},
+                                                 {"events", "tail"},
+                                                 {"health"},
+                                                 {"version"}}) {
+        auto args = path;
+        args.push_back("--help");
+        const auto help = cli(args);
+        INFO(help.out);
+        CHECK(help.code == 0);
+        CHECK(contains(help.out, "Examples:"));
+        CHECK(contains(help.out, "  flexcore"));
+    }
+}

@@ -1,0 +1,114 @@
+#include "program.hpp"
+#include "support/server.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace flexcore::test;
+
+namespace {
+
+finished serve(std::vector<std::string> args) {
+    args.insert(args.begin(), "serve");
+    return cli(std::move(args));
+}
+
+}  // namespace
+
+TEST_CASE("start: it answers, and a person is told where, with what, and what to try") {
+    server s{{.plugins = {"counter"}}};
+    CHECK(s.http("GET", "/livez").status == 200);
+    CHECK(s.http("GET", "/readyz").status == 200);
+    const std::string told = s.running().out();
+    CHECK(contains(told, "listening on " + s.url()));
+    CHECK(contains(told, "counter"));
+    CHECK(contains(told, "flexcore health"));
+    CHECK(contains(told, s.data().string()));
+    CHECK(wait_until([&] { return contains(s.log(), s.url()); }));
+}
+
+TEST_CASE(
+    "start: a second server on one data folder is refused and names the first one's process") {
+    server first;
+    const auto second = serve({"--data", first.data().string(), "--listen", "127.0.0.1:0"});
+    CHECK(second.code == 1);
+    CHECK(contains(second.err, std::to_string(first.running().pid())));
+    CHECK(contains(second.err, first.data().string()));
+    CHECK(first.http("GET", "/livez").status == 200);
+}
+
+TEST_CASE("start: a port that is taken is refused with the setting to change") {
+    server first;
+    const temp_folder folder;
+    const auto second = serve({"--data", (folder / "d").string(), "--listen",
+                               "127.0.0.1:" + std::to_string(first.port())});
+    CHECK(second.code == 1);
+    CHECK(contains(second.err, std::to_string(first.port())));
+    CHECK(contains(second.err, "--listen"));
+    CHECK(first.http("GET", "/livez").status == 200);
+}
+
+TEST_CASE("start: other than loopback is refused unless the setting says otherwise") {
+    const temp_folder folder;
+    const auto refused = serve({"--data", (folder / "d").string(), "--listen", "0.0.0.0:0"});
+    CHECK(refused.code == 1);
+    CHECK(contains(refused.err, "security.allow_anonymous_non_loopback"));
+}
+
+TEST_CASE("start: a plugin that is not there or lies elsewhere is refused by name") {
+    const temp_folder folder;
+    const std::string data = (folder / "d").string();
+    const std::string missing = plugin_file("no_such_plugin").string();
+    const auto none = serve({"--data", data, "--listen", "127.0.0.1:0", "--plugin", missing});
+    CHECK(none.code == 1);
+    CHECK(contains(none.err, missing));
+    std::filesystem::copy_file(plugin_file("counter"), folder / "elsewhere.so");
+    const std::string file = (folder / "elsewhere.so").string();
+    const auto outside = serve({"--data", data, "--listen", "127.0.0.1:0", "--plugin", file});
+    CHECK(outside.code == 1);
+    CHECK(contains(outside.err, "--plugin-dir " + folder.path().string()));
+    server inside{{.plugins = {file}, .args = {"--plugin-dir", folder.path().string()}}};
+    CHECK(contains(inside.http("GET", "/v1/plugins").body, "elsewhere"));
+}
+
+TEST_CASE("start: an unwritable data folder or log file is refused with its setting") {
+    const temp_folder folder;
+    write_file(folder / "file", "x");
+    const auto data = serve({"--data", (folder / "file").string(), "--listen", "127.0.0.1:0"});
+    CHECK(data.code == 1);
+    CHECK(contains(data.err, "store.data"));
+    const auto log = serve({"--data", (folder / "d").string(), "--listen", "127.0.0.1:0", "--set",
+                            "log.file=" + (folder / "no/such/folder").string()});
+    CHECK(log.code == 1);
+    CHECK(contains(log.err, "log.file"));
+}
+
+TEST_CASE("start: a second run on the same folder keeps the data") {
+    server s{{.plugins = {"counter"}}};
+    const auto first =
+        s.http("POST", "/v1/commands", R"({"type":"counter.increment","id":"c","data":{"by":7}})");
+    REQUIRE(first.status == 200);
+    REQUIRE(s.stop());
+    s.start();
+    const auto second =
+        s.http("POST", "/v1/commands", R"({"type":"counter.increment","id":"c","data":{"by":1}})");
+    REQUIRE(second.status == 200);
+    CHECK(second.json().at("version") == 2);
+    CHECK(second.json().at("result").at("value") == 8);
+    const auto value = s.http("GET", "/v1/queries/counter.value?id=c&min_position=2");
+    REQUIRE(value.status == 200);
+    CHECK(value.json().at("data").at("value") == 8);
+}
+
+TEST_CASE("start: json logs are one object per line") {
+    server s{{.args = {"--log-format", "json", "--log-level", "debug"}}};
+    REQUIRE(s.http("GET", "/livez").status == 200);
+    REQUIRE(s.stop());
+    CHECK(s.running().out().empty());
+    const auto lines = json_lines(s.log());
+    CHECK(lines.size() >= 3);
+    for (const auto& line : lines) {
+        CHECK(line.at("ts").is_string());
+        CHECK(line.at("level").is_string());
+        CHECK(line.at("msg").is_string());
+    }
+}
