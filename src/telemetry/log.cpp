@@ -26,8 +26,9 @@ constexpr std::size_t line_bytes_kept = 4096;
 
 struct running_log {
     log_settings settings;
-    std::shared_ptr<spdlog::details::thread_pool> writer;
     std::shared_ptr<spdlog::async_logger> logger;
+    // Goes first: its destructor writes out the queue and joins, then nobody else has the logger.
+    std::shared_ptr<spdlog::details::thread_pool> writer;
 };
 
 std::shared_mutex current_mutex;       // written at start and stop only
@@ -52,7 +53,7 @@ void stop_locked() {
     spdlog::flush_every(std::chrono::seconds{0});
     spdlog::drop(current->logger->name());
     current->logger->flush();
-    current.reset();  // the pool's destructor waits for its queue
+    current.reset();
 }
 
 }  // namespace
