@@ -115,8 +115,8 @@ std::size_t reply_scanner::take(std::string_view bytes, const body_sink& sink) {
     return at;
 }
 
-connection::connection(std::uint16_t port, std::size_t index) : index_{index} {
-    fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+connection::connection(std::uint16_t port, std::size_t index)
+    : fd_{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)}, index_{index} {
     sockaddr_in to{};
     to.sin_family = AF_INET;
     to.sin_port = htons(port);

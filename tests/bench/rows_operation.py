@@ -1,0 +1,96 @@
+"""Rows of targets.md: rebuild, memory, CPU, start."""
+import time
+
+import flexcore
+from fill import fill
+from measure import anonymous_mib, bulk_line, cpu_s
+
+ORDER = ('{"customer":"c$(m500)","country":"UK","currency":"GBP","lines":['
+         '{"sku":"s$(m300)","description":"A","quantity":3,"unit_price_minor":255},'
+         '{"sku":"s$(m700)","description":"B","quantity":1,"unit_price_minor":99}]}')
+
+
+COUNTED = bulk_line("counter-$(m1000)", type_="counter.incremented", data='{"by":1}')
+# An order in two events; rows in three read models.
+ORDERED = (f'{{"stream":"sales.order-$(n)","events":[{{"type":"sales.order_placed","data":{ORDER}}},'
+           '{"type":"sales.order_shipped","data":{"carrier":"x"}}]}')
+
+
+def rebuild(bench):
+    for name, plugin, projection, line, per_line, events, target in (
+            ("counting", "counter", "counters", COUNTED, 100, bench.events, "100,000/s"),
+            ("orders", "orders", "orders", ORDERED, 2, bench.events // 4, "25,000/s")):
+        with bench.server((plugin,)) as server:
+            fill(server, line, events, per_line)
+            one = server.client()
+            _wait_running(one, projection)
+            begun = time.monotonic()
+            answer = one.ask("POST", f"/v1/projections/{projection}/rebuild")
+            if answer.status != 202:
+                raise flexcore.failure(f"rebuild: {answer.status} {answer.body!r}")
+            _wait_running(one, projection)
+            took = time.monotonic() - begun
+        yield {"row": f"projection rebuild, {name}, {events:,} events", "target": target, "unit": "events/s", "value": events / took}
+
+
+def _wait_running(one, projection):
+    def running():
+        status = one.ask("GET", f"/v1/projections/{projection}").json()
+        if status["state"] == "stopped":
+            raise flexcore.failure(f"projection {projection} stopped: {status.get('error')}")
+        return status["state"] == "running" and status["lag_events"] == 0
+    flexcore.wait_until(running, f"projection {projection} to run", 300)
+
+
+def memory_and_start(bench):
+    with bench.server(("counter",)) as server:
+        yield _plain("start, empty", "0.2 s", "s", _start_again(server))
+        yield _plain("memory, idle", "32 MB", "MiB", anonymous_mib(server.process.pid))
+        peak = [0.0]
+        load = bench.start_load(server.port, "request", "POST", "/v1/commands", '{"type":"counter.increment","id":"$(r5000)","data":{"by":1}}',
+                                connections=32)
+        reads = bench.start_load(server.port, "request", "GET", "/v1/queries/counter.value?id=$(r5000)", connections=32)
+        try:
+            end = time.monotonic() + bench.seconds * 2
+            while time.monotonic() < end:
+                peak[0] = max(peak[0], anonymous_mib(server.process.pid))
+                time.sleep(0.05)  # polling interval
+        finally:
+            for one in (load, reads):
+                one.terminate()
+                one.wait()
+        yield _plain("memory, under load", "150 MB", "MiB", peak[0])
+        fill(server, COUNTED, bench.events)
+        _wait_running(server.client(), "counters")
+        yield _plain(f"memory, {bench.events:,} events", "200 MB", "MiB", anonymous_mib(server.process.pid))
+        yield _plain(f"start, {bench.events:,} events", "0.5 s", "s", _start_again(server))
+        fill(server, bulk_line("bench-$(m1000)"), 20_000)
+        server.kill()
+        yield _plain(f"start after kill -9, {bench.events:,} events", "1 s", "s", server.start())
+
+
+def _start_again(server):
+    if server.running():
+        server.stop()
+    return server.start()
+
+
+def cpu(bench):
+    with bench.server(("counter",)) as server:
+        writes = bench.start_load(server.port, "request", "POST", "/v1/commands", '{"type":"counter.increment","id":"$(r1000)","data":{"by":1}}',
+                                  rate=1000)
+        reads = bench.start_load(server.port, "request", "GET", "/v1/queries/counter.value?id=$(r1000)", rate=5000)
+        try:
+            flexcore.wait_until(lambda: flexcore.head(server.client()) > 500, "the load")
+            begun, used = time.monotonic(), cpu_s(server.process.pid)
+            time.sleep(bench.seconds * 2)  # polling interval: the measured time itself
+            used, took = cpu_s(server.process.pid) - used, time.monotonic() - begun
+        finally:
+            for one in (writes, reads):
+                one.terminate()
+                one.wait()
+        yield _plain("CPU at 1,000 commands/s + 5,000 queries/s", "0.5 core", "cores", used / took)
+
+
+def _plain(name, target, unit, value):
+    return {"row": name, "target": target, "unit": unit, "value": value}
