@@ -51,7 +51,7 @@ def point_read(bench):
 
 
 def point_read_uncached(bench):
-    yield _against_nginx(bench, "query, cache off, 64 connections", QUERY, 2, 64, "25,000/s", settings={"queries.cache_bytes": 0})
+    yield _against_nginx(bench, "query, cache off, 64 connections", QUERY, 2, 64, "25,000/s", settings={"queries.cache_bytes_max": 0})
 
 
 def stream_read(bench):

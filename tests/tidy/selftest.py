@@ -112,6 +112,7 @@ class rules_find(unittest.TestCase):
                     *[("tests/unit/t.cpp", line, "sleeps") for line in (1, 2, 3)])
         self.expect({**base, "tests/unit/t.py": "time.sleep(1)\n", "tests/unit/t.cpp": ""}, ("tests/unit/t.py", 1, "sleeps"))
         self.expect({**base, "tests/unit/t.cpp": "std::this_thread::sleep_for(1ms);  // polling interval\n"})
+        self.expect({**base, "tests/unit/t.cpp": "while (!done()) {\n    std::this_thread::sleep_for(1ms);\n}\n"})
 
     def test_a_lambda_inside_co_await_co_spawn(self):
         self.expect(source("gateway", "co_await asio::co_spawn(ex,\n [x]() -> t { co_return; }, asio::use_awaitable);\n"),
