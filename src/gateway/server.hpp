@@ -1,6 +1,7 @@
 // http_server: the HTTP API of the server. Contract: src/gateway/README.md.
 //
-// Shape:    one listening socket per io thread (SO_REUSEPORT) after one exclusive bind has shown that
+// Shape:    one listening socket per io thread (SO_REUSEPORT) after one exclusive bind has shown
+// that
 //           nobody else has the port; each connection lives on its io thread from accept to close.
 // Threads:  public functions on any thread.
 // Life:     start → begin_drain (readyz 503, connections still taken) → stop (waits, bounded).
@@ -33,20 +34,20 @@ namespace flexcore::gateway {
 
 struct http_settings {
     std::string host = "127.0.0.1";
-    std::uint16_t port = 8080;                       ///< 0: any free one, see http_server::port()
+    std::uint16_t port = 8080;  ///< 0: any free one, see http_server::port()
     std::size_t body_bytes_max = 4u << 20;
     std::size_t json_depth_max = 64;
     std::size_t header_bytes_max = 16u << 10;
     std::size_t connections_max = 10'000;
-    std::size_t pipeline_max = 64;                   ///< requests of one connection at work at once
-    std::size_t output_bytes_max = 8u << 20;         ///< unsent bytes of one connection
+    std::size_t pipeline_max = 64;            ///< requests of one connection at work at once
+    std::size_t output_bytes_max = 8u << 20;  ///< unsent bytes of one connection
     monotonic::duration header_timeout = std::chrono::seconds{10};
-    monotonic::duration body_timeout = std::chrono::seconds{30};   ///< without any progress
+    monotonic::duration body_timeout = std::chrono::seconds{30};  ///< without any progress
     monotonic::duration idle_timeout = std::chrono::seconds{60};
     monotonic::duration write_timeout = std::chrono::seconds{30};  ///< without any progress
     monotonic::duration drain = std::chrono::milliseconds{500};    ///< connections still taken
     monotonic::duration stop_max = std::chrono::seconds{30};
-    bool plugin_loading = true;                      ///< by HTTP; only effective on loopback
+    bool plugin_loading = true;  ///< by HTTP; only effective on loopback
     bool access_log = true;
 };
 
@@ -67,7 +68,7 @@ struct http_services {
     runtime::timers& timers;
     telemetry::metrics& metrics;
     telemetry::health_registry& health;
-    std::string version;                             ///< of this program
+    std::string version;  ///< of this program
 };
 
 class http_server {

@@ -1,0 +1,77 @@
+// api: what all routes share, and how they answer.
+//
+// Threads:  shared by all io threads and workers; members are constant or atomic.
+// Lifetime: routes and everything they start hold it, so work that ends after the server has gone
+//           still finds it.
+#pragma once
+
+#include "gateway/errc.hpp"
+#include "gateway/exchange.hpp"
+#include "gateway/router.hpp"
+#include "gateway/server.hpp"
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace flexcore::gateway {
+
+/// Reads handed to the workers and not yet done; beyond this the answer is busy.
+inline constexpr std::size_t reads_waiting_max = 1'024;
+/// Stream reads of at most this many events run on the io thread: their cost is a few dozen
+/// microseconds, less than two changes of thread.
+inline constexpr std::size_t io_thread_events_max = 100;
+
+struct api : std::enable_shared_from_this<api> {
+    api(http_settings s, http_services v) : settings{std::move(s)}, services{std::move(v)} {}
+
+    const http_settings settings;
+    const http_services services;
+    std::atomic<bool> draining{false};
+    /// Changes with every plugin that comes or goes: prepared queries of before are void.
+    std::atomic<std::uint64_t> catalogue_epoch{1};
+    std::atomic<std::size_t> reads_waiting{0};
+    bool loopback = true;  ///< the server listens on a loopback address only
+    std::string openapi;   ///< the document, made from the route table
+
+    [[nodiscard]] result<void> may(const request& asked, std::string_view action,
+                                   std::string_view resource) const {
+        return services.authorizer.may(asked.who, action, resource);
+    }
+};
+
+inline void give(responder& answer, result<response> out) {
+    if (out)
+        answer(std::move(*out));
+    else
+        answer(out.error());
+}
+
+/// Runs `work(const request&) → result<response>` on a worker, unless too many wait already.
+template <class Work>
+void on_worker(const std::shared_ptr<api>& on, responder answer, Work work) {
+    if (on->reads_waiting.fetch_add(1, std::memory_order_relaxed) >= reads_waiting_max) {
+        on->reads_waiting.fetch_sub(1, std::memory_order_relaxed);
+        answer(error{make_error_code(gateway_errc::busy), "Too many reads are waiting."});
+        return;
+    }
+    on->services.workers.post([on, answer = std::move(answer), work = std::move(work)]() mutable {
+        result<response> out = work(answer.asked());
+        on->reads_waiting.fetch_sub(1, std::memory_order_relaxed);
+        give(answer, std::move(out));
+    });
+}
+
+void add_event_routes(router&, const std::shared_ptr<api>&);
+void add_append_routes(router&, const std::shared_ptr<api>&);
+void add_command_routes(router&, const std::shared_ptr<api>&);
+void add_query_routes(router&, const std::shared_ptr<api>&);
+void add_read_model_routes(router&, const std::shared_ptr<api>&);
+void add_projection_routes(router&, const std::shared_ptr<api>&);
+void add_plugin_routes(router&, const std::shared_ptr<api>&);
+void add_operation_routes(router&, const std::shared_ptr<api>&);
+/// All of the above.
+void add_routes(router&, const std::shared_ptr<api>&);
+
+}  // namespace flexcore::gateway

@@ -1,0 +1,160 @@
+#include "gateway/connection.hpp"
+
+#include "gateway/errc.hpp"
+#include "gateway/problem.hpp"
+#include "gateway/shard.hpp"
+
+#include <boost/asio/ip/tcp.hpp>
+
+namespace flexcore::gateway {
+namespace {
+
+using boost::asio::ip::tcp;
+
+/// How long a connection without a running request is kept when the server stops: a request may be
+/// on its way.
+constexpr monotonic::duration stop_grace = std::chrono::milliseconds{200};
+/// A body that is gathered must arrive at this rate on the whole, or one byte now and then would
+/// hold its memory for ever.
+constexpr std::chrono::microseconds body_time_per_byte{1000};
+constexpr int body_timeouts_free = 2;
+
+}  // namespace
+
+connection::connection(std::shared_ptr<shard> home, tcp::socket socket)
+    : home_{std::move(home)},
+      socket_{std::move(socket)},
+      scanner_{home_->core().on->settings.header_bytes_max} {}
+
+connection::~connection() = default;
+
+void connection::start() {
+    boost::system::error_code bad;
+    socket_.non_blocking(true, bad);
+    if (!bad) socket_.set_option(tcp::no_delay{true}, bad);
+    now_ = last_request_ = last_input_ = last_output_ = monotonic::now();
+    if (home_->finishing()) stop_by_ = now_ + stop_grace;
+    home_->mark_dirty(*this);
+}
+
+void connection::settle() {
+    if (phase_ == phase::closed) return;
+    const auto self = shared_from_this();
+    now_ = monotonic::now();
+    bool more = true;
+    while (more) {
+        more = take_input();
+        send_ready();
+        flush();
+        if (phase_ == phase::closed) return;
+        more = more && phase_ == phase::head && may_take_request();
+    }
+    read_more();
+    if (phase_ != phase::closed) home_->timers().set(*this, deadline_now());
+}
+
+void connection::stop_soon() {
+    if (phase_ == phase::closed) return;
+    stop_by_ = monotonic::now() + stop_grace;
+    // A session may end at once and change the line.
+    const std::vector<std::shared_ptr<exchange>> line{line_.begin(), line_.end()};
+    for (const auto& one : line)
+        if (one->session) one->session->on_stopping();
+    home_->mark_dirty(*this);
+}
+
+void connection::close() {
+    if (phase_ == phase::closed) return;
+    const auto self = shared_from_this();
+    phase_ = phase::closed;
+    home_->timers().set(*this, no_deadline);
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+    current_.reset();
+    parser_.reset();
+    std::deque<std::shared_ptr<exchange>> line;
+    line.swap(line_);
+    for (const auto& one : line) {
+        one->owner = nullptr;
+        if (!one->session) continue;
+        one->session->on_closed();
+        one->session.reset();
+    }
+    out_.clear();
+    home_->forget(*this);
+}
+
+bool connection::idle() const noexcept {
+    return phase_ == phase::head && line_.empty() && out_.empty() && !head_begun_;
+}
+
+deadline connection::deadline_now() const noexcept {
+    const http_settings& limits = home_->core().on->settings;
+    if (phase_ == phase::linger) return linger_until_;
+    deadline out = no_deadline;
+    // While a bulk body still flows in, a client that has not begun to read is not slow.
+    const bool flowing = phase_ == phase::body && body_use_ == body_use::stream;
+    if (!out_.empty())
+        out = std::min(out, (flowing ? std::max(last_output_, last_input_) : last_output_) +
+                                limits.write_timeout);
+    if (phase_ == phase::body &&
+        (!flowing || !current_->session || current_->session->wants_body())) {
+        out = std::min(out, last_input_ + limits.body_timeout);
+        if (!flowing)
+            out = std::min(out, body_began_ + body_timeouts_free * limits.body_timeout +
+                                    static_cast<monotonic::rep>(body_bytes_) * body_time_per_byte);
+    }
+    if (phase_ == phase::head && head_begun_ && may_take_request())
+        out = std::min({out, head_began_ + limits.header_timeout, stop_by_});
+    if (idle()) out = std::min({out, last_request_ + limits.idle_timeout, stop_by_});
+    return out;
+}
+
+void connection::expired() {
+    const auto self = shared_from_this();
+    now_ = monotonic::now();
+    if (deadline_now() > now_) {
+        home_->timers().set(*this, deadline_now());
+        return;
+    }
+    const http_settings& limits = home_->core().on->settings;
+    const error slow{make_error_code(gateway_errc::request_timeout),
+                     "The request did not arrive in time."};
+    if (phase_ == phase::linger || idle()) {
+        close();
+        return;
+    }
+    home_->core().counts.timeouts.add();
+    if (phase_ == phase::head && head_begun_ && head_began_ + limits.header_timeout <= now_)
+        refuse(slow);
+    else if (phase_ == phase::body && (out_.empty() || last_output_ + limits.write_timeout > now_))
+        body_broken(slow);
+    else
+        close();
+    if (phase_ != phase::closed) home_->mark_dirty(*this);
+}
+
+// ---- what an exchange tells its connection ------------------------------------------------------
+
+void connection::answered(exchange&) { home_->mark_dirty(*this); }
+void connection::stream_moved(exchange&) { home_->mark_dirty(*this); }
+void connection::body_wanted(exchange&) { home_->mark_dirty(*this); }
+
+std::size_t connection::unsent(const exchange& of) const noexcept {
+    return !line_.empty() && line_.front().get() == &of ? out_.bytes() : 0;
+}
+
+void connection::abort_stream(exchange& of) {
+    home_->mark_dirty(*this);
+    if (!of.stream_started && !of.stream_head && body_fault_) {
+        // Nothing has been said yet, so the fault can be told.
+        of.session.reset();
+        answer_and_end(of, problem_response(*body_fault_, of.req));
+        return;
+    }
+    of.stream_cut = of.stream_finished = of.close = true;
+    phase_ = phase::ended;
+    unread_input_ = true;
+}
+
+}  // namespace flexcore::gateway

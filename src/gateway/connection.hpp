@@ -1,0 +1,142 @@
+// connection: one TCP connection of a client, from accept to close.
+//
+// Shape:   a state machine of callbacks on one socket: one read buffer, one output queue, a line of
+//          exchanges. Requests are taken up to `pipeline_max` at once; answers leave in the order
+//          of their requests. What a visit of the thread produces is written together at its end.
+// Bounds:  head, body, requests at work, unsent bytes: at a bound reading stops, and through TCP
+// the
+//          client. Time: see `deadline_now`.
+// Ends:    after an error of framing or a body left unread the connection sends its answer, then
+//          reads away for a moment what the client is still sending (an immediate close would reset
+//          the connection, and the client might never see the answer).
+// Threads: its io thread.
+#pragma once
+
+#include "gateway/exchange.hpp"
+#include "gateway/head_check.hpp"
+#include "gateway/output_queue.hpp"
+#include "gateway/request_parser.hpp"
+#include "gateway/timer_wheel.hpp"
+
+#include <boost/asio/ip/tcp.hpp>
+
+#include <deque>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+namespace flexcore::gateway {
+
+class shard;
+
+class connection final : public std::enable_shared_from_this<connection>,
+                         public exchange_owner,
+                         private body_taker,
+                         private timer_wheel::entry {
+public:
+    connection(std::shared_ptr<shard>, boost::asio::ip::tcp::socket);
+    ~connection() override;
+
+    void start();
+    /// The server stops: finish what runs, take nothing new.
+    void stop_soon();
+    /// At once.
+    void close();
+    /// The end of a visit: goes on with what waits, sends, sets the timer.
+    void settle();
+
+    // The shard's notes.
+    std::list<std::shared_ptr<connection>>::iterator place;
+    bool dirty = false;
+
+    // exchange_owner
+    void answered(exchange&) override;
+    void stream_moved(exchange&) override;
+    void body_wanted(exchange&) override;
+    void abort_stream(exchange&) override;
+    [[nodiscard]] std::size_t unsent(const exchange&) const noexcept override;
+
+private:
+    enum class phase : std::uint8_t {
+        head,    ///< between requests or inside a head
+        body,    ///< inside a body
+        ended,   ///< nothing more is taken; answers are on their way
+        linger,  ///< all is sent; what still comes is read away
+        closed,
+    };
+    /// What becomes of the body at hand.
+    enum class body_use : std::uint8_t { collect, discard, stream };
+
+    // connection_in.cpp
+    void read_more();
+    void read_done(boost::system::error_code, std::size_t);
+    /// False: all that can be used has been; true: it stopped for want of room.
+    bool take_input();
+    [[nodiscard]] bool may_take_request() const noexcept;
+    [[nodiscard]] bool take_head();
+    void begin_request(std::string_view head);
+    void begin_body(const std::shared_ptr<exchange>&, std::optional<response> refused);
+    [[nodiscard]] bool take_body_bytes();
+    bool take_body(std::string_view) override;
+    void end_body();
+    void body_broken(error);
+    void dispatch(const std::shared_ptr<exchange>&);
+    void refuse(const error&);
+    void answer_and_end(exchange&, response);
+    void input_ended();
+    [[nodiscard]] std::string_view input() const noexcept {
+        return {in_.get() + in_begin_, in_end_ - in_begin_};
+    }
+
+    // connection_out.cpp
+    void send_ready();
+    void send_answer(exchange&);
+    void send_stream(exchange&);
+    void pop_front(int status);
+    void end_after_output();
+    void flush();
+    void written(boost::system::error_code);
+    void progress_of_output();
+    void begin_linger();
+
+    // connection.cpp
+    void expired() override;
+    [[nodiscard]] deadline deadline_now() const noexcept;
+    [[nodiscard]] bool idle() const noexcept;
+
+    const std::shared_ptr<shard> home_;
+    boost::asio::ip::tcp::socket socket_;
+    phase phase_ = phase::head;
+
+    // Input: in_[in_begin_, in_end_) is received and not yet used.
+    std::unique_ptr<char[]> in_;
+    std::size_t in_size_ = 0, in_begin_ = 0, in_end_ = 0;
+    bool reading_ = false;     ///< a read is under way
+    bool input_over_ = false;  ///< the client has shut its side down
+    head_scanner scanner_;
+    std::optional<request_parser> parser_;
+    std::shared_ptr<exchange> current_;  ///< whose body is being read
+    body_use body_use_ = body_use::collect;
+    std::optional<response> refused_;  ///< the answer once the discarded body is over
+    std::optional<error> body_fault_;  ///< why the body at hand cannot be taken
+    std::uint64_t body_bytes_ = 0;
+
+    std::deque<std::shared_ptr<exchange>> line_;  ///< requests in order, the oldest in front
+
+    // Output.
+    output_queue out_;
+    bool writing_ = false;  ///< a write is under way
+    bool close_after_output_ = false;
+    bool unread_input_ = false;  ///< closing needs care: the client may still be sending
+
+    // Time.
+    monotonic::time_point now_;  ///< of this visit
+    monotonic::time_point head_began_, body_began_, last_input_, last_output_;
+    monotonic::time_point last_request_;
+    bool head_begun_ = false;
+    deadline stop_by_ = no_deadline;  ///< when the server stops and nothing comes
+    deadline linger_until_ = no_deadline;
+};
+
+}  // namespace flexcore::gateway

@@ -1,0 +1,233 @@
+// Commands: one, a batch, bulk, and the catalogue.
+#include "base/names.hpp"
+#include "bus/errc.hpp"
+#include "gateway/api.hpp"
+#include "gateway/body_reader.hpp"
+#include "gateway/event_json.hpp"
+#include "gateway/fingerprint.hpp"
+#include "gateway/json_object.hpp"
+#include "gateway/ndjson.hpp"
+#include "gateway/problem.hpp"
+#include "gateway/write_answers.hpp"
+
+#include <atomic>
+
+namespace flexcore::gateway {
+namespace {
+
+constexpr std::size_t batch_commands_max = 1000;
+constexpr std::string_view command_path = "/v1/commands";
+
+/// `text` is what the client sent for this command: its fingerprint guards command_id and key.
+result<bus::command> read_command(json::slice value, std::string pointer) {
+    findings found;
+    object_reader from{value, std::move(pointer), found};
+    bus::command out;
+    if (auto type = from.require_text("type")) {
+        if (!is_name(*type)) from.bad("type", "must be a name");
+        out.type = std::move(*type);
+    }
+    if (auto id = from.require_text("id")) {
+        if (!is_stream_name(*id) || id->size() > aggregate_id_bytes_max)
+            from.bad("id", "must be 1 to 255 bytes of UTF-8 without control characters");
+        out.aggregate_id = std::move(*id);
+    }
+    if (const auto data = from.require("data")) out.data = data->text;
+    if (const auto metadata = from.take("metadata"))
+        out.metadata = read_metadata(*metadata, from.pointer("metadata"), found);
+    if (const auto expected = from.take("expected_version")) {
+        out.expected = read_expected_version(*expected);
+        if (!out.expected)
+            from.bad("expected_version",
+                     "must be a version or one of \"any\", \"none\" and \"exists\"");
+    }
+    if (auto id = from.text("command_id")) {
+        out.command_id = parse_uuid(*id);
+        if (!out.command_id) from.bad("command_id", "must be a UUID");
+    }
+    from.finish();
+    if (found.any()) return fail(found.to_error());
+    return out;
+}
+
+std::string reply_json(const bus::command_reply& reply) {
+    std::string out;
+    out.reserve(256 + reply.events.size() * 140 + reply.result.size());
+    json_object answer{out};
+    answer.text("command_id", reply.command_id.to_string())
+        .text("stream", reply.stream)
+        .number("version", reply.ver)
+        .number("position", reply.pos)
+        .begin("events");
+    out += '[';
+    for (std::size_t i = 0; i < reply.events.size(); ++i) {
+        if (i != 0) out += ',';
+        const bus::event_ref& event = reply.events[i];
+        json_object{out}
+            .text("id", event.id.to_string())
+            .text("type", event.type)
+            .number("version", event.ver)
+            .number("position", event.pos)
+            .end();
+    }
+    out += ']';
+    answer.raw("result", reply.result).end();
+    return out;
+}
+
+void add_fingerprint(bus::command& what, std::string_view text) {
+    if (what.command_id || !what.idempotency_key.empty())
+        what.fingerprint = fingerprint(command_path, text);
+}
+
+void send_one(const std::shared_ptr<api>& on, request& asked, responder answer) {
+    const auto root = json::parse(asked.body, on->settings.json_depth_max);
+    if (!root) return answer(root.error());
+    auto what = read_command(*root, "");
+    if (!what) return answer(what.error());
+    what->who = asked.who;
+    what->idempotency_key = asked.fields.idempotency_key;
+    add_fingerprint(*what, asked.body);
+    on->services.commands.send(
+        std::move(*what), [answer = std::move(answer)](result<bus::command_reply> done) mutable {
+            if (!done) return answer(done.error());
+            response out = json_response(reply_json(*done));
+            set_position(out, done->pos);
+            if (done->replayed) set_replayed(out);
+            answer(std::move(out));
+        });
+}
+
+/// One command of a batch or a bulk body; `done` gets its answer or its problem, on one line.
+void send_item(const std::shared_ptr<api>& on, const bus::caller& who, json::slice text,
+               line_answer done) {
+    auto what = read_command(text, "");
+    if (!what) {
+        std::string out;
+        append_problem_item(out, what.error());
+        return done(std::move(out));
+    }
+    what->who = who;
+    add_fingerprint(*what, text.text);
+    on->services.commands.send(std::move(*what),
+                               [done = std::move(done)](result<bus::command_reply> r) mutable {
+                                   std::string out;
+                                   if (r)
+                                       append_as_one_line(out, reply_json(*r));
+                                   else
+                                       append_problem_item(out, r.error());
+                                   done(std::move(out));
+                               });
+}
+
+void send_lines(const std::shared_ptr<api>& on, request& asked, responder answer) {
+    const ndjson_limits limits{.line_bytes_max = on->settings.body_bytes_max,
+                               .unsent_bytes_max = on->settings.output_bytes_max};
+    auto who = std::make_shared<const bus::caller>(asked.who);
+    serve_lines(std::move(answer), limits, [on, who](const std::string& line, line_answer done) {
+        const auto root = json::parse(line, on->settings.json_depth_max);
+        if (!root) {
+            std::string out;
+            append_problem_item(out, root.error());
+            return done(std::move(out));
+        }
+        send_item(on, *who, *root, std::move(done));
+    });
+}
+
+/// The answers of a batch, gathered from whatever threads they come on.
+struct batch {
+    batch(responder to, std::size_t count)
+        : answer{std::move(to)}, results(count), open{count + 1} {}
+    responder answer;
+    std::vector<std::string> results;
+    std::atomic<std::size_t> open;  ///< one more than outstanding while they are being sent
+
+    void close_one() {
+        if (open.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+        std::string out = "{\"results\":[";
+        for (std::size_t i = 0; i < results.size(); ++i) {
+            if (i != 0) out += ',';
+            out += results[i];
+        }
+        out += "]}";
+        answer(json_response(std::move(out)));
+    }
+};
+
+void send_batch(const std::shared_ptr<api>& on, request& asked, responder answer) {
+    if (asked.ndjson) return send_lines(on, asked, std::move(answer));
+    const auto root = json::parse(asked.body, on->settings.json_depth_max);
+    if (!root) return answer(root.error());
+    findings found;
+    object_reader from{*root, "", found};
+    const auto list = from.array("commands", 1, batch_commands_max);
+    from.finish();
+    if (found.any()) return answer(found.to_error());
+
+    const bus::caller who = asked.who;
+    auto all = std::make_shared<batch>(std::move(answer), list->size());
+    for (std::size_t i = 0; i < list->size(); ++i)
+        send_item(on, who, (*list)[i], [all, i](std::string text) {
+            all->results[i] = std::move(text);
+            all->close_one();
+        });
+    all->close_one();
+}
+
+void list_commands(const std::shared_ptr<api>& on, request& asked, responder answer) {
+    if (auto ok = on->may(asked, "read", "commands"); !ok) return answer(ok.error());
+    answer(json_response(json_list(
+        on->services.commands.catalogue(), "",
+        [](std::string& out, const bus::command_descriptor& one) {
+            json_object{out}
+                .text("name", one.type)
+                .text("category", one.category)
+                .text("plugin", one.plugin)
+                .text("description", one.description)
+                .raw("schema", one.data_schema ? std::string_view{one.data_schema->text()} : "null")
+                .end();
+        })));
+}
+
+}  // namespace
+
+void add_command_routes(router& to, const std::shared_ptr<api>& on) {
+    const auto bound = [on](auto handler) {
+        return [on, handler](request& r, responder a) { handler(on, r, std::move(a)); };
+    };
+    to.add({.method = verb::post,
+            .pattern = std::string{command_path},
+            .handler = bound(send_one),
+            .operation = "sendCommand",
+            .summary = "Send a command",
+            .tag = "commands",
+            .body = body_kind::json,
+            .request_schema = "Command",
+            .answers = {{200, "Accepted, its events are durable", "CommandReply"},
+                        {404, "No such command", "Problem", problem_type},
+                        {409, "A version conflict, or the first request still runs", "Problem",
+                         problem_type},
+                        {422, "Refused by the domain", "Problem", problem_type},
+                        {504, "No answer in time; ask again with the command_id", "Problem",
+                         problem_type}},
+            .idempotency_key = true});
+    to.add({.method = verb::post,
+            .pattern = "/v1/commands/batch",
+            .handler = bound(send_batch),
+            .operation = "sendCommands",
+            .summary = "Send several commands, as JSON or in bulk as NDJSON",
+            .tag = "commands",
+            .body = body_kind::json_or_ndjson,
+            .request_schema = "CommandBatch",
+            .answers = {{200, "An answer per command, in order", "CommandBatchReply"}}});
+    to.add({.method = verb::get,
+            .pattern = std::string{command_path},
+            .handler = bound(list_commands),
+            .operation = "listCommands",
+            .summary = "The catalogue of commands",
+            .tag = "commands",
+            .answers = {{200, "All commands", "CommandCatalogue"}}});
+}
+
+}  // namespace flexcore::gateway

@@ -1,0 +1,225 @@
+// Reading the log: streams, events, the whole log, the live stream.
+#include "base/names.hpp"
+#include "gateway/api.hpp"
+#include "gateway/event_json.hpp"
+#include "gateway/json_object.hpp"
+#include "gateway/query_args.hpp"
+#include "gateway/sse.hpp"
+#include "store/errc.hpp"
+
+namespace flexcore::gateway {
+namespace {
+
+using store::direction;
+
+std::string next_text(std::uint64_t next) {
+    return next == 0 ? std::string{} : std::to_string(next);
+}
+
+void append_stream_info(std::string& out, const store::stream_info& info) {
+    json_object{out}
+        .text("stream", info.stream)
+        .text("category", category_of(info.stream))
+        .number("version", info.ver)
+        .text("created_at", format_time(info.created_at))
+        .text("updated_at", format_time(info.updated_at))
+        .raw("settings", "{}")
+        .end();
+}
+
+void read_stream(const std::shared_ptr<api>& on, request& asked, responder answer) {
+    const std::string& stream = asked.param(0);
+    if (auto ok = check_stream_name(stream); !ok) return answer(ok.error());
+    if (auto ok = on->may(asked, "read", stream); !ok) return answer(ok.error());
+    const auto from = number_arg(*asked.at, "from", 0, 1, position_max);
+    if (!from) return answer(from.error());
+    const auto limit = limit_arg(*asked.at);
+    if (!limit) return answer(limit.error());
+    const auto way = direction_arg(*asked.at);
+    if (!way) return answer(way.error());
+
+    const auto read = [on, from = *from, limit = *limit,
+                       way = *way](const request& r) -> result<response> {
+        auto page = on->services.log.read_stream(r.who.tenant, r.param(0), from, limit, way);
+        if (!page) return fail(std::move(page.error()));
+        return json_response(events_page(*page->batch, next_text(page->next)));
+    };
+    if (*limit <= io_thread_events_max)
+        give(answer, read(asked));
+    else
+        on_worker(on, std::move(answer), read);
+}
+
+void list_streams(const std::shared_ptr<api>& on, request& asked, responder answer) {
+    if (auto ok = on->may(asked, "read", "streams"); !ok) return answer(ok.error());
+    const auto limit = limit_arg(*asked.at);
+    if (!limit) return answer(limit.error());
+    for (const std::string_view name : {"category", "prefix", "after"})
+        if (const std::string* text = asked.at->arg(name); text != nullptr && !text->empty())
+            if (auto ok = check_stream_name(*text); !ok) return answer(ok.error());
+
+    on_worker(on, std::move(answer), [on, limit = *limit](const request& r) -> result<response> {
+        const auto text = [&](std::string_view name) {
+            const std::string* given = r.at->arg(name);
+            return given == nullptr ? std::string_view{} : std::string_view{*given};
+        };
+        auto page = on->services.log.streams(r.who.tenant, text("category"), text("prefix"),
+                                             text("after"), limit);
+        if (!page) return fail(std::move(page.error()));
+        return json_response(json_list(page->items, page->next, append_stream_info));
+    });
+}
+
+void one_stream(const std::shared_ptr<api>& on, request& asked, responder answer) {
+    const std::string& stream = asked.param(0);
+    if (auto ok = check_stream_name(stream); !ok) return answer(ok.error());
+    if (auto ok = on->may(asked, "read", stream); !ok) return answer(ok.error());
+    auto info = on->services.log.stream(asked.who.tenant, stream);
+    if (!info) return answer(info.error());
+    std::string out;
+    append_stream_info(out, *info);
+    answer(json_response(std::move(out)));
+}
+
+void read_log(const std::shared_ptr<api>& on, request& asked, responder answer) {
+    if (auto ok = on->may(asked, "read", "events"); !ok) return answer(ok.error());
+    auto filter = log_filter_args(*asked.at, asked.who.tenant);
+    if (!filter) return answer(filter.error());
+    const auto after = position_arg(*asked.at, "after");
+    if (!after) return answer(after.error());
+    const auto limit = limit_arg(*asked.at);
+    if (!limit) return answer(limit.error());
+    const auto way = direction_arg(*asked.at);
+    if (!way) return answer(way.error());
+
+    on_worker(on, std::move(answer),
+              [on, filter = std::move(*filter), after = after->value_or(0), limit = *limit,
+               way = *way](const request&) -> result<response> {
+                  auto page = on->services.log.read_log(filter, after, limit, way);
+                  if (!page) return fail(std::move(page.error()));
+                  const std::string next =
+                      page->at_end ? std::string{} : std::to_string(page->scanned_to);
+                  return json_response(events_page(*page->batch, next));
+              });
+}
+
+void one_event(const std::shared_ptr<api>& on, request& asked, responder answer) {
+    if (auto ok = on->may(asked, "read", "events"); !ok) return answer(ok.error());
+    const auto id = parse_uuid(asked.param(0));
+    if (!id)
+        return answer(error{make_error_code(gateway_errc::not_found),
+                            "There is no such event; event ids are UUIDs."});
+    auto batch = on->services.log.read_event(asked.who.tenant, *id);
+    if (!batch) return answer(batch.error());
+    std::string out;
+    append_event(out, (*batch)->events.front());
+    answer(json_response(std::move(out)));
+}
+
+void follow_log(const std::shared_ptr<api>& on, request& asked, responder answer) {
+    if (auto ok = on->may(asked, "read", "events"); !ok) return answer(ok.error());
+    auto filter = log_filter_args(*asked.at, asked.who.tenant);
+    if (!filter) return answer(filter.error());
+    auto after = position_arg(*asked.at, "after");
+    if (!after) return answer(after.error());
+    store::position from = after->value_or(on->services.events.head());
+    // A client that comes back knows better than the address it was started with.
+    if (!asked.fields.last_event_id.empty()) {
+        const auto last = parse_position(asked.fields.last_event_id, "Last-Event-ID");
+        if (!last) return answer(last.error());
+        from = *last;
+    }
+    if (asked.method == verb::head) {
+        response head;
+        head.content_type = event_stream_type;
+        return answer(std::move(head));
+    }
+    serve_events(on, std::move(answer), std::move(*filter), from);
+}
+
+const query_param limit_param{"limit", param_type::integer, "How many items at the most", 1,
+                              list_limit_max};
+const query_param direction_param{"direction", param_type::choice, "Which way to read", 0,
+                                  0,           "forward|backward"};
+
+std::vector<query_param> filter_params() {
+    return {{"types", param_type::list, "Event types, any of them"},
+            {"categories", param_type::list, "Stream categories, any of them"},
+            {"tags", param_type::list, "Tags, all of them"},
+            {"stream_prefix", param_type::text, "How the stream's name begins"},
+            {"since", param_type::time, "Recorded at this time or later"}};
+}
+
+}  // namespace
+
+void add_event_routes(router& to, const std::shared_ptr<api>& on) {
+    const auto bound = [on](auto handler) {
+        return [on, handler](request& r, responder a) { handler(on, r, std::move(a)); };
+    };
+    to.add({.method = verb::get,
+            .pattern = "/v1/streams/{stream}/events",
+            .handler = bound(read_stream),
+            .operation = "readStream",
+            .summary = "Read a stream's events",
+            .tag = "events",
+            .query = {{"from", param_type::integer, "The first version to read", 1,
+                       static_cast<std::int64_t>(position_max)},
+                      limit_param,
+                      direction_param},
+            .answers = {{200, "A page of events", "EventPage"},
+                        {404, "No such stream", "Problem", problem_type},
+                        {410, "The stream was deleted for good", "Problem", problem_type}}});
+    to.add({.method = verb::get,
+            .pattern = "/v1/streams",
+            .handler = bound(list_streams),
+            .operation = "listStreams",
+            .summary = "List streams by name",
+            .tag = "events",
+            .query = {{"category", param_type::text, "Only streams of this category"},
+                      {"prefix", param_type::text, "How the stream's name begins"},
+                      limit_param,
+                      {"after", param_type::text, "`next` of the page before"}},
+            .answers = {{200, "A page of streams", "StreamPage"}}});
+    to.add({.method = verb::get,
+            .pattern = "/v1/streams/{stream}",
+            .handler = bound(one_stream),
+            .operation = "getStream",
+            .summary = "What is known of a stream",
+            .tag = "events",
+            .answers = {{200, "The stream", "Stream"},
+                        {404, "No such stream", "Problem", problem_type},
+                        {410, "The stream was deleted for good", "Problem", problem_type}}});
+
+    std::vector<query_param> log_params = filter_params();
+    log_params.push_back({"after", param_type::position, "Continue behind this position"});
+    std::vector<query_param> follow_params = log_params;
+    log_params.push_back(limit_param);
+    log_params.push_back(direction_param);
+    to.add({.method = verb::get,
+            .pattern = "/v1/events",
+            .handler = bound(read_log),
+            .operation = "readLog",
+            .summary = "Read the whole log in position order",
+            .tag = "events",
+            .query = std::move(log_params),
+            .answers = {{200, "A page of events", "EventPage"}}});
+    to.add({.method = verb::get,
+            .pattern = "/v1/events/stream",
+            .handler = bound(follow_log),
+            .operation = "followLog",
+            .summary = "Follow the log as Server-Sent Events",
+            .tag = "events",
+            .query = std::move(follow_params),
+            .answers = {{200, "Events without end", "EventStream", event_stream_type},
+                        {503, "Too many followers", "Problem", problem_type}}});
+    to.add({.method = verb::get,
+            .pattern = "/v1/events/{id}",
+            .handler = bound(one_event),
+            .operation = "getEvent",
+            .summary = "One event by its id",
+            .tag = "events",
+            .answers = {{200, "The event", "Event"},
+                        {404, "No such event", "Problem", problem_type}}});
+}
+
+}  // namespace flexcore::gateway
