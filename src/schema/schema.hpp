@@ -18,14 +18,14 @@
 namespace flexcore {
 
 enum class schema_errc {
-    invalid_schema = 1,     ///< not a schema, or uses what we refuse; the text says where
-    invalid_value,          ///< the value breaks the schema
+    invalid_schema = 1,  ///< not a schema, or uses what we refuse; the text says where
+    invalid_value,       ///< the value breaks the schema
 };
 std::error_code make_error_code(schema_errc) noexcept;
 
 struct violation {
-    std::string pointer;    ///< RFC 6901, "" is the whole value: "/lines/0/quantity"
-    std::string detail;     ///< "must be at least 1"
+    std::string pointer;  ///< RFC 6901, "" is the whole value: "/lines/0/quantity"
+    std::string detail;   ///< "must be at least 1"
 };
 
 class schema {
