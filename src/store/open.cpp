@@ -2,6 +2,8 @@
 
 #include "store/memory/memory_log.hpp"
 #include "store/memory/memory_views.hpp"
+#include "store/sqlite/connection.hpp"
+#include "store/sqlite/event_log.hpp"
 
 #include <fmt/format.h>
 
@@ -15,10 +17,25 @@ writer_limits limits_of(const store_settings& settings) {
             .batch_bytes_max = settings.batch_bytes_max};
 }
 
+result<opened_store> open_sqlite(const store_settings& settings, telemetry::metrics& metrics,
+                                 telemetry::health_registry& health) {
+    auto folder = sqlite::data_folder::open(settings.data);
+    if (!folder) return fail(std::move(folder.error()));
+    auto log = sqlite::open_log(
+        {.folder = *folder, .limits = limits_of(settings), .wal_bytes_max = settings.wal_bytes_max},
+        metrics, health);
+    if (!log) return fail(std::move(log.error()));
+    return opened_store{
+        .log = std::move(*log),
+        .views = memory::open_views(),
+        .description = fmt::format("{} in {}", sqlite::library_version(), settings.data.string())};
+}
+
 }  // namespace
 
 result<opened_store> open_store(const store_settings& settings, telemetry::metrics& metrics,
-                                telemetry::health_registry&) {
+                                telemetry::health_registry& health) {
+    if (settings.url == "sqlite:") return open_sqlite(settings, metrics, health);
     if (settings.url == "memory:") {
         return opened_store{.log = memory::open_log(limits_of(settings), metrics),
                             .views = memory::open_views(),

@@ -1,0 +1,138 @@
+#include "store/sqlite/event_log.hpp"
+
+#include "store/sqlite/event_reader.hpp"
+#include "store/sqlite/event_writer.hpp"
+#include "store/sqlite/reader_pool.hpp"
+
+namespace flexcore::store::sqlite {
+namespace {
+
+constexpr std::size_t writer_cache_kib = 32 * 1024;
+constexpr std::size_t reader_cache_kib = 2 * 1024;
+constexpr const char* health_name = "store";
+
+telemetry::health_report report(writer_condition condition) {
+    switch (condition) {
+        case writer_condition::well:
+            return {};
+        case writer_condition::full:
+            return {telemetry::health::degraded, "no space on the device: reads only"};
+        case writer_condition::fenced:
+            return {telemetry::health::unhealthy, "the log cannot be written at the moment"};
+    }
+    return {};
+}
+
+class sqlite_log final : public event_log {
+public:
+    sqlite_log(const event_log_settings& settings, connection_settings reading,
+               std::unique_ptr<event_writer> backend, event_reader::log_end end,
+               telemetry::metrics& metrics, telemetry::health_registry& health)
+        : folder_{settings.folder},
+          clock_{settings.clock},
+          health_{health},
+          readers_{[reading] { return event_reader::open(reading); }},
+          backend_{std::move(backend)},
+          writer_{*backend_, settings.limits, metrics, end.head, end.recorded_at, settings.clock} {
+        health_.add(health_name, true, [this] { return report(writer_.condition()); });
+    }
+    ~sqlite_log() override {
+        health_.remove(health_name);
+        close();
+    }
+
+    void append(append_request request, append_done done) override {
+        writer_.append(std::move(request), std::move(done));
+    }
+    void append_all(std::vector<queued> requests) override {
+        writer_.append_all(std::move(requests));
+    }
+    result<stream_page> read_stream(std::string_view tenant, std::string_view stream, version from,
+                                    std::size_t limit, direction way) override {
+        return with_reader(&event_reader::read_stream, tenant, stream, from, limit, way);
+    }
+    result<log_page> read_log(const log_filter& filter, position after, std::size_t limit,
+                              direction way) override {
+        return with_reader(&event_reader::read_log, filter, after, limit, way);
+    }
+    result<std::shared_ptr<const event_batch>> read_event(std::string_view tenant,
+                                                          const uuid& id) override {
+        return with_reader(&event_reader::read_event, tenant, id);
+    }
+    result<stream_info> stream(std::string_view tenant, std::string_view name) override {
+        return with_reader(&event_reader::stream, tenant, name);
+    }
+    result<stream_list> streams(std::string_view tenant, std::string_view category,
+                                std::string_view prefix, std::string_view after,
+                                std::size_t limit) override {
+        return with_reader(&event_reader::streams, tenant, category, prefix, after, limit);
+    }
+    result<std::optional<stored_answer>> find_answer(std::string_view tenant,
+                                                     std::string_view key) override {
+        return with_reader(&event_reader::find_answer, tenant, key, clock_());
+    }
+    position head() const noexcept override { return writer_.head(); }
+    void on_commit(commit_listener listener) override { writer_.on_commit(std::move(listener)); }
+    void stop() override { close(); }
+
+private:
+    template <class Member, class... Arguments>
+    auto with_reader(Member member, const Arguments&... arguments)
+        -> decltype((std::declval<event_reader&>().*member)(arguments...)) {
+        auto reader = readers_.lend();
+        if (!reader) return fail(std::move(reader.error()));
+        auto answer = ((**reader).*member)(arguments...);
+        // The next one gets a fresh connection; a record's own damage stays whatever is opened.
+        if (!answer && answer.error().code == store_errc::unavailable) reader->discard();
+        return answer;
+    }
+    void close() {
+        writer_.stop();
+        readers_.close();
+        std::call_once(released_, [this] { backend_->release(); });
+    }
+
+    const std::shared_ptr<data_folder> folder_;
+    const log_writer::clock clock_;
+    telemetry::health_registry& health_;
+    reader_pool<event_reader> readers_;
+    const std::unique_ptr<event_writer> backend_;
+    log_writer writer_;
+    std::once_flag released_;
+};
+
+}  // namespace
+
+result<std::unique_ptr<event_log>> open_log(const event_log_settings& settings,
+                                            telemetry::metrics& metrics,
+                                            telemetry::health_registry& health) {
+    const connection_settings writing{.file = settings.folder->path() / "events.db",
+                                      .mode = access::read_write,
+                                      .vfs = settings.vfs,
+                                      .cache_kib = writer_cache_kib,
+                                      .durable_commits = true};
+    auto reading = writing;
+    reading.mode = access::read_only;
+    reading.cache_kib = reader_cache_kib;
+
+    auto& wal_bytes = metrics.gauge_for("flexcore_store_wal_bytes",
+                                        "Bytes of the log's WAL not yet in the database.");
+    auto backend = event_writer::open({.database = writing,
+                                       .wal_bytes_max = settings.wal_bytes_max,
+                                       .clock = settings.clock,
+                                       .wal_bytes = &wal_bytes});
+    if (!backend) return fail(std::move(backend.error()));
+    if (auto ok = settings.folder->sync(); !ok) return fail(std::move(ok.error()));
+    event_reader::log_end end;
+    {
+        auto reader = event_reader::open(reading);
+        if (!reader) return fail(std::move(reader.error()));
+        const auto found = (*reader)->end();
+        if (!found) return fail(found.error());
+        end = *found;
+    }
+    return std::make_unique<sqlite_log>(settings, reading, std::move(*backend), end, metrics,
+                                        health);
+}
+
+}  // namespace flexcore::store::sqlite

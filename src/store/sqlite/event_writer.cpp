@@ -1,0 +1,292 @@
+#include "store/sqlite/event_writer.hpp"
+
+#include "base/check.hpp"
+#include "store/sqlite/migrations.hpp"
+#include "telemetry/log.hpp"
+
+#include <fmt/format.h>
+
+namespace flexcore::store::sqlite {
+namespace {
+
+// A stream takes about 200 bytes of memory, a name about 150.
+constexpr std::size_t streams_kept_max = 65'536;
+constexpr std::size_t names_kept_max = 32'768;
+// Under load the WAL may grow to this multiple of its limit before a checkpoint makes appends wait.
+constexpr std::uint64_t busy_wal_factor = 4;
+constexpr auto purge_pause = std::chrono::seconds{60};
+constexpr auto purge_pause_busy = std::chrono::milliseconds{50};
+constexpr int purge_keys_max = 500;
+constexpr std::size_t frame_header_bytes = 24;
+
+}  // namespace
+
+result<std::unique_ptr<event_writer>> event_writer::open(event_writer_settings settings) {
+    std::unique_ptr<event_writer> made{new event_writer{std::move(settings)}};
+    if (auto ok = made->connect(); !ok) return fail(std::move(ok.error()));
+    return made;
+}
+
+event_writer::event_writer(event_writer_settings settings)
+    : settings_{std::move(settings)},
+      tenants_{names_kept_max},
+      streams_{streams_kept_max},
+      names_{name_cache<name_entry>{names_kept_max}, name_cache<name_entry>{names_kept_max},
+             name_cache<name_entry>{names_kept_max}} {}
+
+event_writer::~event_writer() = default;
+
+result<void> event_writer::connect() {
+    auto db = connection::open(settings_.database);
+    if (!db) return fail(std::move(db.error()));
+    db_ = std::move(*db);
+    if (auto ok = migrate(db_, event_migrations(), event_log_application); !ok) return ok;
+    if (auto ok = attach_batch_tables(db_, pending_); !ok) return ok;
+    const auto page_bytes = db_.integer("PRAGMA page_size");
+    if (!page_bytes) return fail(page_bytes.error());
+    frame_bytes_ = static_cast<std::uint64_t>(*page_bytes) + frame_header_bytes;
+    sqlite3_wal_hook(
+        db_.get(),
+        [](void* self, sqlite3*, const char*, int frames) {
+            static_cast<event_writer*>(self)->wal_frames_ = frames;
+            return SQLITE_OK;
+        },
+        this);
+    return prepare();
+}
+
+result<void> event_writer::prepare() {
+    struct kind_names {
+        posting_kind kind;
+        const char* table;
+    };
+    for (const auto& [kind, table] :
+         {kind_names{posting_kind::tag, "tags"}, kind_names{posting_kind::type, "types"},
+          kind_names{posting_kind::category, "categories"}}) {
+        auto& kept = name_statements_[static_cast<std::size_t>(kind)];
+        const auto find = fmt::format("SELECT id FROM {} WHERE name=?1 AND tenant=?2", table);
+        const auto add = fmt::format("INSERT INTO {} (name, tenant) VALUES (?1, ?2)", table);
+        if (auto ok = db_.prepare(kept.find, find); !ok) return ok;
+        if (auto ok = db_.prepare(kept.add, add); !ok) return ok;
+    }
+    const std::pair<statement*, std::string_view> all[] = {
+        {&begin_, "BEGIN IMMEDIATE"},
+        {&commit_, "COMMIT"},
+        {&insert_events_, "INSERT INTO events SELECT * FROM pending_events"},
+        {&insert_tags_, "INSERT INTO event_tags SELECT tag, position FROM pending_tags"},
+        {&tenant_find_, "SELECT id FROM tenants WHERE name=?1"},
+        {&tenant_add_, "INSERT INTO tenants (name) VALUES (?1)"},
+        {&stream_find_, "SELECT id, category FROM streams WHERE tenant=?1 AND name=?2"},
+        {&stream_add_,
+         "INSERT INTO streams (tenant, category, created_at, name) VALUES (?1, ?2, ?3, ?4)"},
+        {&stream_version_, "SELECT max(version) FROM events WHERE stream=?1"},
+        {&by_id_,
+         "SELECT position, stream, version, place, recorded_at FROM events "
+         "WHERE id=?1 AND tenant=?2"},
+        {&by_position_,
+         "SELECT position, stream, version, place, recorded_at FROM events WHERE position=?1"},
+        {&version_before_,
+         "SELECT version FROM events INDEXED BY events_by_stream WHERE stream=?1 AND position<?2 "
+         "ORDER BY version DESC LIMIT 1"},
+        {&stream_of_event_,
+         "SELECT s.name FROM events e JOIN streams s ON s.id=e.stream WHERE e.position=?1"},
+        {&events_after_,
+         "SELECT e.position, s.name FROM events e CROSS JOIN streams s ON s.id=e.stream "
+         "WHERE e.position>?1 AND e.tenant=?2 ORDER BY e.position"},
+        {&stream_range_,
+         "SELECT id FROM streams WHERE tenant=?1 AND name>=?2 AND name<?3 ORDER BY name"},
+        {&version_at_, "SELECT position FROM events WHERE stream=?1 AND version=?2"},
+        {&key_find_,
+         "SELECT fingerprint, answer FROM idempotency_keys "
+         "WHERE tenant=?1 AND key=?2 AND expires_at>?3"},
+        {&key_add_,
+         "INSERT INTO idempotency_keys (tenant, key, fingerprint, answer, expires_at) "
+         "VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (tenant, key) DO UPDATE SET "
+         "fingerprint=excluded.fingerprint, answer=excluded.answer, "
+         "expires_at=excluded.expires_at"},
+        {&key_expired_, "SELECT 1 FROM idempotency_keys WHERE expires_at<=?1 LIMIT 1"},
+        {&key_purge_,
+         "DELETE FROM idempotency_keys WHERE id IN (SELECT id FROM idempotency_keys "
+         "WHERE expires_at<=?1 ORDER BY expires_at LIMIT ?2)"},
+    };
+    for (const auto& [out, sql] : all) {
+        if (auto ok = db_.prepare(*out, sql); !ok) return ok;
+    }
+    return postings_.prepare(db_);
+}
+
+void event_writer::disconnect() {
+    for (statement* gone :
+         {&begin_,       &commit_,         &insert_events_,   &insert_tags_,    &tenant_find_,
+          &tenant_add_,  &stream_find_,    &stream_add_,      &stream_version_, &by_id_,
+          &by_position_, &version_before_, &stream_of_event_, &events_after_,   &stream_range_,
+          &version_at_,  &key_find_,       &key_add_,         &key_expired_,    &key_purge_}) {
+        *gone = {};
+    }
+    name_statements_ = {};
+    postings_ = {};
+    db_ = {};
+}
+
+void event_writer::forget_everything() {
+    tenants_.clear();
+    streams_.clear();
+    unborn_.clear();
+    for (auto& kind : names_) kind.clear();
+}
+
+void event_writer::start_batch() {
+    pending_.events.clear();
+    pending_.tags.clear();
+    pending_ids_.clear();
+    pending_ids_upto_ = 0;
+    batch_memory_.release();
+    wrote_ = false;
+    forget_failure();
+    postings_.forget_failure();
+    unborn_.clear();
+    tenants_.trim();
+    streams_.trim();
+    for (auto& kind : names_) kind.trim();
+}
+
+result<void> event_writer::write(write_batch& batch) {
+    start_batch();
+    head_ = batch.head;
+    auto done = write_and_commit(batch);
+    if (!done) {
+        // What the caches learned in this transaction is not so.
+        db_.roll_back();
+        forget_everything();
+    }
+    return done;
+}
+
+result<void> event_writer::write_and_commit(write_batch& batch) {
+    if (auto ok = db_.run(begin_, "begin a batch"); !ok) return ok;
+    if (auto ok = decide_batch(batch, *this); !ok) return ok;
+    flush();
+    if (failure()) return fail(*failure());
+    if (!wrote_) {
+        db_.roll_back();  // only looked: no commit to wait for
+        return {};
+    }
+    if (auto ok = db_.run(commit_, "commit a batch"); !ok) return ok;
+    if (settings_.wal_bytes != nullptr) {
+        settings_.wal_bytes->set(static_cast<double>(wal_frames_) *
+                                 static_cast<double>(frame_bytes_));
+    }
+    return {};
+}
+
+void event_writer::flush() {
+    if (pending_.events.empty() || failure()) return;
+    wrote_ = true;
+    step_done(insert_events_, "insert events");
+    if (!pending_.tags.empty() && !failure()) {
+        // In the order of the index: neighbours go into one page.
+        std::sort(pending_.tags.begin(), pending_.tags.end());
+        step_done(insert_tags_, "insert tags");
+    }
+    pending_.events.clear();
+    pending_.tags.clear();
+    pending_ids_.clear();
+    pending_ids_upto_ = 0;
+}
+
+result<log_backend::recovered> event_writer::recover(position known_head) {
+    disconnect();
+    forget_everything();
+    wal_frames_ = 0;
+    wal_frames_retry_ = 0;
+    if (auto ok = connect(); !ok) return fail(ok.error());
+    if (auto emptied = db_.checkpoint(true); !emptied) return fail(emptied.error());
+    // Read back over another connection: what this one believes is no proof.
+    auto settings = settings_.database;
+    settings.mode = access::read_only;
+    auto reader = event_reader::open(settings);
+    if (!reader) return fail(reader.error());
+    const auto end = (*reader)->end();
+    if (!end) return fail(end.error());
+    if (end->head < known_head) {
+        return fail(store_errc::corrupt, "acknowledged events are missing",
+                    fmt::format("{}: the log ends at {}, acknowledged up to {}", db_.file(),
+                                end->head, known_head));
+    }
+    recovered back{.head = end->head, .last_recorded_at = end->recorded_at, .surprising = nullptr};
+    if (end->head > known_head) {
+        auto events = (*reader)->read_all(known_head);
+        if (!events) return fail(events.error());
+        back.surprising = std::move(*events);
+    }
+    return back;
+}
+
+deadline event_writer::tidy(bool idle) {
+    if (checkpoint_due(idle)) checkpoint();
+    if (monotonic::now() >= purge_at_) {
+        const bool more = purge_expired_keys();
+        const auto pause = more ? (idle ? monotonic::duration{} : purge_pause_busy) : purge_pause;
+        purge_at_ = monotonic::now() + pause;
+    }
+    // What would be due if nobody waited is done as soon as nobody does.
+    return checkpoint_due(true) ? monotonic::now() : purge_at_;
+}
+
+bool event_writer::checkpoint_due(bool idle) const {
+    const std::uint64_t wal_bytes = static_cast<std::uint64_t>(wal_frames_) * frame_bytes_;
+    return wal_bytes > settings_.wal_bytes_max * (idle ? 1 : busy_wal_factor) &&
+           wal_frames_ >= wal_frames_retry_;
+}
+
+void event_writer::checkpoint() {
+    const auto done = db_.checkpoint(false);
+    if (!done) {
+        telemetry::log(telemetry::level::warn, "store", "a checkpoint of the log failed",
+                       {{"detail", std::string_view{done.error().log}}});
+    }
+    if (done && done->done_frames == done->wal_frames) {
+        // The next commit begins the WAL anew.
+        wal_frames_ = 0;
+        wal_frames_retry_ = 0;
+    } else {
+        // A reader stands in the way, or the disk: not again before the WAL grew noticeably.
+        wal_frames_retry_ =
+            wal_frames_ + 1 + static_cast<int>(settings_.wal_bytes_max / 4 / frame_bytes_);
+    }
+}
+
+/// True: there may be more.
+bool event_writer::purge_expired_keys() {
+    const std::int64_t now = settings_.clock();
+    {
+        run_scope scope{key_expired_};
+        if (key_expired_.bind(1, now).step() != SQLITE_ROW) return false;
+    }
+    auto done = db_.run(begin_, "begin a purge");
+    if (done) {
+        key_purge_.bind(1, now).bind(2, std::int64_t{purge_keys_max});
+        done = db_.run(key_purge_, "delete expired idempotency keys");
+    }
+    const int gone = sqlite3_changes(db_.get());
+    if (done) done = db_.run(commit_, "commit a purge");
+    if (!done) {
+        db_.roll_back();
+        telemetry::log(telemetry::level::warn, "store", "expired idempotency keys stay for now",
+                       {{"detail", std::string_view{done.error().log}}});
+        return false;
+    }
+    return gone == purge_keys_max;
+}
+
+void event_writer::close() {
+    if (!db_.get()) return;
+    if (const auto done = db_.checkpoint(true); !done) {
+        telemetry::log(telemetry::level::warn, "store", "the log's WAL stays as it is",
+                       {{"detail", std::string_view{done.error().log}}});
+    }
+}
+
+void event_writer::release() { disconnect(); }
+
+}  // namespace flexcore::store::sqlite

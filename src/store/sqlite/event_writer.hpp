@@ -1,0 +1,144 @@
+// event_writer: the one writing and checkpointing connection to events.db.
+//
+// Writing: what a batch adds is gathered in memory and goes in as one statement at its end, or
+//          before a look-up that must see it. Names, stream versions and ids of the batch are
+//          answered from memory, so a hot append reads nothing from the database.
+// Failure: the transaction is rolled back and everything remembered is forgotten. After a failed
+//          commit it is not known whether it is on the disk: nobody is told anything but
+//          `unavailable`; `recover` opens the database anew, empties the WAL into it, which makes
+//          the state on the disk certain, and reads the end of the log back.
+// Threads: the log writer's, but for `open` and `release`.
+#pragma once
+
+#include "store/append_decision_impl.hpp"
+#include "store/sqlite/batch_tables.hpp"
+#include "store/sqlite/connection.hpp"
+#include "store/sqlite/event_reader.hpp"
+#include "store/sqlite/name_cache.hpp"
+#include "store/sqlite/postings.hpp"
+
+#include <map>
+#include <memory_resource>
+#include <unordered_map>
+
+namespace flexcore::store::sqlite {
+
+struct event_writer_settings {
+    connection_settings database;
+    std::uint64_t wal_bytes_max = 32u << 20;
+    log_writer::clock clock = now_unix_us;
+    telemetry::gauge* wal_bytes = nullptr;
+};
+
+class event_writer final : public log_backend, log_state {
+public:
+    /// Opens and migrates; the file is made when absent.
+    [[nodiscard]] static result<std::unique_ptr<event_writer>> open(event_writer_settings);
+    ~event_writer() override;
+
+    // log_backend
+    result<void> write(write_batch&) override;
+    result<recovered> recover(position known_head) override;
+    deadline tidy(bool idle) override;
+    void close() override;
+
+    /// Closes the connection, after `close`; the last one of the database to go.
+    void release();
+
+private:
+    struct stream_entry : stream_state {
+        std::uint64_t tenant = 0;
+        std::uint64_t category = 0;
+        std::uint64_t name_hash = 0;
+        std::uint64_t tenant_hash = 0;
+    };
+    struct name_entry {
+        std::uint64_t id = 0;
+        std::uint64_t hash = 0;
+    };
+    struct id_in_tenant {
+        uuid id;
+        std::uint64_t tenant = 0;
+        friend bool operator==(const id_in_tenant&, const id_in_tenant&) = default;
+    };
+    struct id_hash {
+        std::size_t operator()(const id_in_tenant& of) const noexcept {
+            return uuid_hash{}(of.id) ^ of.tenant;
+        }
+    };
+    struct name_statements {
+        statement find, add;
+    };
+
+    explicit event_writer(event_writer_settings settings);
+    [[nodiscard]] result<void> connect();
+    [[nodiscard]] result<void> prepare();
+    void disconnect();
+    void forget_everything();
+    void start_batch();
+    [[nodiscard]] result<void> write_and_commit(write_batch&);
+    void flush();
+    [[nodiscard]] bool checkpoint_due(bool idle) const;
+    void checkpoint();
+    [[nodiscard]] bool purge_expired_keys();
+
+    // log_state
+    stream_state& stream(std::string_view tenant, std::string_view name) override;
+    std::optional<known_event> event_with_id(std::string_view tenant, const uuid& id) override;
+    std::optional<known_event> event_at(position) override;
+    version version_before(const stream_state&, position before) override;
+    std::optional<event_log::stored_answer> answer(std::string_view tenant, std::string_view key,
+                                                   unix_us now) override;
+    position first_match(std::string_view tenant, const selector&, position after) override;
+    void add(const recorded_event& event, stream_state&, std::uint32_t place) override;
+    void remember(std::string_view tenant, const idempotency_entry&, std::string answer,
+                  unix_us now) override;
+
+    [[nodiscard]] bool step_row(statement&, std::string_view attempted);
+    void step_done(statement&, std::string_view attempted);
+    [[nodiscard]] const name_entry* tenant(std::string_view name);
+    [[nodiscard]] const name_entry& tenant_made(std::string_view name);
+    [[nodiscard]] const name_entry& name(posting_kind, std::uint64_t tenant, std::string_view name);
+    void create(stream_entry&, const recorded_event&);
+    [[nodiscard]] std::optional<known_event> known(statement&, std::string_view attempted);
+    [[nodiscard]] position first_of_lists(std::uint64_t tenant, const selector_clause&,
+                                          position after);
+    [[nodiscard]] position first_of_prefix(std::uint64_t tenant, std::string_view prefix,
+                                           position after);
+    [[nodiscard]] position first_of_events(std::uint64_t tenant, std::string_view prefix,
+                                           position after);
+    [[nodiscard]] position first_of_streams(std::uint64_t tenant, std::string_view prefix,
+                                            position after);
+    [[nodiscard]] position first_in_stream(std::uint64_t stream, position after);
+
+    const event_writer_settings settings_;
+    pending_rows pending_;  ///< before the connection, which shows it as tables
+    connection db_;
+    posting_source postings_;
+    std::pmr::monotonic_buffer_resource batch_memory_;
+    std::string tag_bytes_;
+    std::unordered_map<id_in_tenant, std::size_t, id_hash> pending_ids_;
+    std::size_t pending_ids_upto_ = 0;
+    bool wrote_ = false;  ///< anything in this transaction
+
+    position head_ = 0;  ///< with what this batch has added
+
+    name_cache<name_entry> tenants_;
+    name_cache<stream_entry> streams_;
+    std::map<std::pair<std::string, std::string>, stream_entry> unborn_;
+    std::array<name_cache<name_entry>, posting_kinds> names_;
+
+    statement begin_, commit_, insert_events_, insert_tags_;
+    statement tenant_find_, tenant_add_, stream_find_, stream_add_, stream_version_;
+    std::array<name_statements, posting_kinds> name_statements_;
+    statement by_id_, by_position_, version_before_, stream_of_event_;
+    statement events_after_, stream_range_, version_at_;
+    statement key_find_, key_add_, key_expired_, key_purge_;
+
+    int wal_frames_ = 0;        ///< as of the last commit
+    int wal_frames_retry_ = 0;  ///< a checkpoint that readers held up is tried again here
+    std::uint64_t frame_bytes_ = 0;
+    deadline purge_at_{};
+};
+
+}  // namespace flexcore::store::sqlite

@@ -1,0 +1,322 @@
+// event_writer as log_state: what a decision asks, and what it adds.
+
+#include "base/names.hpp"
+#include "store/sqlite/event_writer.hpp"
+
+namespace flexcore::store::sqlite {
+namespace {
+
+// A condition on streams alone: up to here looking at each event is cheaper than at each stream.
+constexpr position scanned_for_condition_max = 10'000;
+
+/// The lowest text above all that begin with `prefix`.
+std::string upper_bound_of(std::string_view prefix) {
+    if (prefix.empty()) return "\xff";  // above all UTF-8
+    std::string bound{prefix};
+    bound.back() = static_cast<char>(bound.back() + 1);
+    return bound;
+}
+
+}  // namespace
+
+/// True when there is a row; then the caller resets the statement.
+bool event_writer::step_row(statement& asked, std::string_view attempted) {
+    const int code = asked.step();
+    if (code == SQLITE_ROW) return true;
+    if (code != SQLITE_DONE) failed(db_.failure(code, attempted));
+    asked.reset();
+    return false;
+}
+
+void event_writer::step_done(statement& once, std::string_view attempted) {
+    if (auto ok = db_.run(once, attempted); !ok) failed(std::move(ok.error()));
+}
+
+/// Null when there is no such tenant.
+const event_writer::name_entry* event_writer::tenant(std::string_view name) {
+    if (const auto* known = tenants_.find(0, name)) return known;
+    if (!step_row(tenant_find_.bind(1, name), "look up a tenant")) return nullptr;
+    const name_entry found{tenant_find_.natural(0), name_hash(name)};
+    tenant_find_.reset();
+    return &tenants_.add(0, name, found);
+}
+
+const event_writer::name_entry& event_writer::tenant_made(std::string_view name) {
+    if (const auto* known = tenant(name)) return *known;
+    wrote_ = true;
+    step_done(tenant_add_.bind(1, name), "add a tenant");
+    const auto id = static_cast<std::uint64_t>(sqlite3_last_insert_rowid(db_.get()));
+    return tenants_.add(0, name, {id, name_hash(name)});
+}
+
+const event_writer::name_entry& event_writer::name(posting_kind kind, std::uint64_t tenant,
+                                                   std::string_view name) {
+    auto& known = names_[static_cast<std::size_t>(kind)];
+    if (const auto* entry = known.find(tenant, name)) return *entry;
+    auto& [find, add] = name_statements_[static_cast<std::size_t>(kind)];
+    name_entry entry{0, name_hash(name)};
+    if (step_row(find.bind(1, name).bind(2, tenant), "look up a name")) {
+        entry.id = find.natural(0);
+        find.reset();
+    } else {
+        wrote_ = true;
+        step_done(add.bind(1, name).bind(2, tenant), "add a name");
+        entry.id = static_cast<std::uint64_t>(sqlite3_last_insert_rowid(db_.get()));
+    }
+    return known.add(tenant, name, entry);
+}
+
+log_state::stream_state& event_writer::stream(std::string_view tenant_name, std::string_view name) {
+    // The first batch of a tenant: its streams have no tenant to be kept under until one of them
+    // is written, and the batch goes on using these entries when it is.
+    if (!unborn_.empty()) {
+        const auto found = unborn_.find({std::string{tenant_name}, std::string{name}});
+        if (found != unborn_.end()) return found->second;
+    }
+    const auto* in = tenant(tenant_name);
+    stream_entry entry;
+    entry.name_hash = name_hash(name);
+    if (in == nullptr) {
+        return unborn_.emplace(std::pair{std::string{tenant_name}, std::string{name}}, entry)
+            .first->second;
+    }
+    if (auto* known = streams_.find(in->id, name)) return *known;
+    entry.tenant = in->id;
+    entry.tenant_hash = in->hash;
+    if (step_row(stream_find_.bind(1, in->id).bind(2, name), "look up a stream")) {
+        entry.id = stream_find_.natural(0);
+        entry.category = stream_find_.natural(1);
+        stream_find_.reset();
+        if (step_row(stream_version_.bind(1, entry.id), "look up a version")) {
+            entry.ver = stream_version_.natural(0);
+            stream_version_.reset();
+        }
+    }
+    return streams_.add(in->id, name, entry);
+}
+
+std::optional<log_state::known_event> event_writer::known(statement& asked,
+                                                          std::string_view attempted) {
+    if (!step_row(asked, attempted)) return std::nullopt;
+    const known_event found{.pos = asked.natural(0),
+                            .stream = asked.natural(1),
+                            .ver = asked.natural(2),
+                            .place = static_cast<std::uint32_t>(asked.integer(3)),
+                            .recorded_at = asked.integer(4)};
+    asked.reset();
+    return found;
+}
+
+namespace {
+
+log_state::known_event known_from(const event_row& row) {
+    return {.pos = row.pos,
+            .stream = row.stream,
+            .ver = row.ver,
+            .place = row.place,
+            .recorded_at = row.recorded_at};
+}
+
+}  // namespace
+
+std::optional<log_state::known_event> event_writer::event_with_id(std::string_view tenant_name,
+                                                                  const uuid& id) {
+    const auto* in = tenant(tenant_name);
+    if (in == nullptr) return std::nullopt;
+    for (; pending_ids_upto_ < pending_.events.size(); ++pending_ids_upto_) {
+        const auto& row = pending_.events[pending_ids_upto_];
+        pending_ids_.emplace(id_in_tenant{row.id, row.tenant}, pending_ids_upto_);
+    }
+    if (const auto found = pending_ids_.find({id, in->id}); found != pending_ids_.end()) {
+        return known_from(pending_.events[found->second]);
+    }
+    return known(by_id_.bind(1, id).bind(2, in->id), "look up an event id");
+}
+
+std::optional<log_state::known_event> event_writer::event_at(position at) {
+    if (!pending_.events.empty() && at >= pending_.events.front().pos) {
+        const position index = at - pending_.events.front().pos;
+        if (index >= pending_.events.size()) return std::nullopt;
+        return known_from(pending_.events[index]);
+    }
+    return known(by_position_.bind(1, at), "look up an event");
+}
+
+version event_writer::version_before(const stream_state& state, position before) {
+    flush();
+    if (!step_row(version_before_.bind(1, state.id).bind(2, before), "look up a version")) return 0;
+    const version found = version_before_.natural(0);
+    version_before_.reset();
+    return found;
+}
+
+std::optional<event_log::stored_answer> event_writer::answer(std::string_view tenant_name,
+                                                             std::string_view key, unix_us now) {
+    const auto* in = tenant(tenant_name);
+    if (in == nullptr) return std::nullopt;
+    key_find_.bind(1, in->id).bind(2, key).bind(3, std::int64_t{now});
+    if (!step_row(key_find_, "look up an idempotency key")) return std::nullopt;
+    event_log::stored_answer found{std::string{key_find_.blob(0)}, std::string{key_find_.text(1)}};
+    key_find_.reset();
+    return found;
+}
+
+void event_writer::create(stream_entry& entry, const recorded_event& event) {
+    wrote_ = true;
+    if (entry.tenant == 0) {
+        const auto& in = tenant_made(event.tenant);
+        entry.tenant = in.id;
+        entry.tenant_hash = in.hash;
+    }
+    entry.category = name(posting_kind::category, entry.tenant, category_of(event.stream)).id;
+    stream_add_.bind(1, entry.tenant)
+        .bind(2, entry.category)
+        .bind(3, std::int64_t{event.recorded_at})
+        .bind(4, event.stream);
+    step_done(stream_add_, "add a stream");
+    entry.id = static_cast<std::uint64_t>(sqlite3_last_insert_rowid(db_.get()));
+}
+
+void event_writer::add(const recorded_event& event, stream_state& state, std::uint32_t place) {
+    auto& stream = static_cast<stream_entry&>(state);
+    if (stream.id == 0) create(stream, event);
+    const auto& type = name(posting_kind::type, stream.tenant, event.type);
+    event_row row{.pos = event.pos,
+                  .stream = stream.id,
+                  .ver = event.ver,
+                  .type = type.id,
+                  .category = stream.category,
+                  .tenant = stream.tenant,
+                  .schema_version = event.schema_version,
+                  .place = place,
+                  .recorded_at = event.recorded_at,
+                  .checksum = 0,
+                  .id = event.id,
+                  .tags = {},
+                  .metadata = event.metadata == "{}" ? std::string_view{} : event.metadata,
+                  .data = event.data};
+    if (!event.tags.empty()) {
+        tag_bytes_.clear();
+        encode_tags(tag_bytes_, event.tags);
+        auto* kept = static_cast<char*>(batch_memory_.allocate(tag_bytes_.size(), 1));
+        std::copy(tag_bytes_.begin(), tag_bytes_.end(), kept);
+        row.tags = {kept, tag_bytes_.size()};
+        for (const auto tag : event.tags) {
+            pending_.tags.push_back({name(posting_kind::tag, stream.tenant, tag).id, event.pos});
+        }
+    }
+    row.checksum = checksum_of(
+        row, {.tenant = stream.tenant_hash, .stream = stream.name_hash, .type = type.hash});
+    pending_.events.push_back(row);
+    ++stream.ver;
+    head_ = event.pos;
+}
+
+void event_writer::remember(std::string_view tenant_name, const idempotency_entry& entry,
+                            std::string answer, unix_us now) {
+    const std::uint64_t in = tenant_made(tenant_name).id;
+    wrote_ = true;
+    key_add_.bind(1, in)
+        .bind(2, entry.key)
+        .bind_blob(3, entry.fingerprint)
+        .bind(4, std::string_view{answer})
+        .bind(5, std::int64_t{now + entry.keep_us});
+    step_done(key_add_, "record an idempotency key");
+}
+
+position event_writer::first_match(std::string_view tenant_name, const selector& what,
+                                   position after) {
+    const auto* known_tenant = tenant(tenant_name);
+    if (known_tenant == nullptr) return 0;
+    const std::uint64_t in = known_tenant->id;
+    flush();
+    position first = 0;
+    const auto consider = [&](position found) {
+        if (found != 0 && (first == 0 || found < first)) first = found;
+    };
+    if (what.empty()) consider(first_of_prefix(in, {}, after));
+    for (const auto& clause : what) {
+        const bool lists =
+            !clause.tags.empty() || !clause.types.empty() || !clause.categories.empty();
+        consider(lists ? first_of_lists(in, clause, after)
+                       : first_of_prefix(in, clause.stream_prefix, after));
+    }
+    return failure() ? 0 : first;
+}
+
+position event_writer::first_of_lists(std::uint64_t tenant, const selector_clause& clause,
+                                      position after) {
+    selector_walk walk{postings_, selector{clause}, tenant, direction::forward};
+    for (position from = after + 1;;) {
+        const walk_step step = walk.seek(from);
+        if (postings_.failure()) failed(*postings_.failure());
+        if (step.what != walk_step::kind::hit) return 0;
+        if (clause.stream_prefix.empty()) return step.at;
+        if (!step_row(stream_of_event_.bind(1, step.at), "look up a stream's name")) return 0;
+        const bool fits = stream_of_event_.text(0).starts_with(clause.stream_prefix);
+        stream_of_event_.reset();
+        if (fits) return step.at;
+        from = step.at + 1;
+    }
+}
+
+/// The first event after `after` in any stream whose name begins with `prefix`: by looking at the
+/// events when they are few, at the streams otherwise.
+position event_writer::first_of_prefix(std::uint64_t tenant, std::string_view prefix,
+                                       position after) {
+    return head_ - after <= scanned_for_condition_max ? first_of_events(tenant, prefix, after)
+                                                      : first_of_streams(tenant, prefix, after);
+}
+
+position event_writer::first_of_events(std::uint64_t tenant, std::string_view prefix,
+                                       position after) {
+    run_scope scope{events_after_};
+    events_after_.bind(1, after).bind(2, tenant);
+    int code = events_after_.step();
+    for (; code == SQLITE_ROW; code = events_after_.step()) {
+        if (events_after_.text(1).starts_with(prefix)) return events_after_.natural(0);
+    }
+    if (code != SQLITE_DONE) failed(db_.failure(code, "look through events"));
+    return 0;
+}
+
+position event_writer::first_of_streams(std::uint64_t tenant, std::string_view prefix,
+                                        position after) {
+    const std::string below = upper_bound_of(prefix);
+    run_scope scope{stream_range_};
+    stream_range_.bind(1, tenant).bind(2, prefix).bind(3, std::string_view{below});
+    position first = 0;
+    int code = stream_range_.step();
+    for (; code == SQLITE_ROW; code = stream_range_.step()) {
+        const position found = first_in_stream(stream_range_.natural(0), after);
+        if (found != 0 && (first == 0 || found < first)) first = found;
+    }
+    if (code != SQLITE_DONE) failed(db_.failure(code, "look through streams"));
+    return first;
+}
+
+/// Positions ascend with versions: the last event tells whether there is one, halving finds it.
+position event_writer::first_in_stream(std::uint64_t stream, position after) {
+    const auto position_of = [&](version ver) -> position {
+        if (!step_row(version_at_.bind(1, stream).bind(2, ver), "look up an event")) return 0;
+        const position found = version_at_.natural(0);
+        version_at_.reset();
+        return found;
+    };
+    if (!step_row(stream_version_.bind(1, stream), "look up a version")) return 0;
+    version high = stream_version_.natural(0);
+    stream_version_.reset();
+    if (high == 0 || position_of(high) <= after) return 0;
+    version low = 1;
+    while (low < high) {
+        const version middle = low + (high - low) / 2;
+        if (position_of(middle) > after) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return position_of(high);
+}
+
+}  // namespace flexcore::store::sqlite

@@ -1,0 +1,169 @@
+// event_reader::read_log: the whole log with its filters, by scanning rows or by walking the
+// indexes, in both directions, a bounded piece per call.
+
+#include "store/sqlite/event_reader.hpp"
+
+namespace flexcore::store::sqlite {
+namespace {
+
+// Index look-ups of one call; each is about as dear as a hundred rows of a scan.
+constexpr std::size_t fetches_max = 4'000;
+
+}  // namespace
+
+struct event_reader::scan {
+    const log_filter& filter;
+    const direction way;
+    const std::uint64_t tenant;  ///< 0: all
+    const position last;         ///< of the log, in this snapshot
+    position from;               ///< the next to look at
+    event_page page;
+    std::size_t looked_at = 0;
+    bool ended = false;
+
+    [[nodiscard]] bool forward() const { return way == direction::forward; }
+    [[nodiscard]] bool has_room() const { return !page.full() && looked_at < events_looked_at_max; }
+    [[nodiscard]] bool in_range() const {
+        return !ended && from >= 1 && (forward() ? from <= last : true);
+    }
+    void pass(position at) { from = forward() ? at + 1 : at - 1; }
+    void finish() {
+        ended = true;
+        from = forward() ? last + 1 : 0;
+    }
+};
+
+/// Looks at the event the statement stands on. False: nothing beyond it can match.
+result<bool> event_reader::take(scan& in, statement& at) {
+    const auto event = current(at);
+    if (!event) return fail(event.error());
+    ++in.looked_at;
+    if (!in.forward() && in.filter.since && event->recorded_at < *in.filter.since) return false;
+    if (matches_filter(in.filter, *event)) in.page.add(*event);
+    in.pass(event->pos);
+    return true;
+}
+
+result<void> event_reader::scan_rows(scan& in) {
+    auto& rows = in.forward() ? log_forward_ : log_backward_;
+    run_scope scope{rows};
+    rows.bind(1, in.from);
+    while (in.has_room()) {
+        const int code = rows.step();
+        if (code == SQLITE_DONE) {
+            in.finish();
+            return {};
+        }
+        if (code != SQLITE_ROW) return fail(db_.failure(code, "read the log"));
+        // Other tenants' rows are passed over before anything is decoded.
+        if (in.tenant != 0 && rows.natural(5) != in.tenant) {
+            ++in.looked_at;
+            in.pass(rows.natural(0));
+            continue;
+        }
+        const auto more = take(in, rows);
+        if (!more) return fail(more.error());
+        if (!*more) {
+            in.finish();
+            return {};
+        }
+    }
+    return {};
+}
+
+result<void> event_reader::walk_lists(scan& in, selector_walk& walk) {
+    const std::size_t stop = postings_.fetches() + fetches_max;
+    while (in.has_room() && in.in_range() && postings_.fetches() < stop) {
+        const walk_step step = walk.seek(in.from, stop - postings_.fetches());
+        if (postings_.failure()) return fail(*postings_.failure());
+        if (step.what == walk_step::kind::end) {
+            in.finish();
+            break;
+        }
+        if (step.what == walk_step::kind::paused) {
+            in.from = step.at;
+            break;
+        }
+        run_scope scope{event_at_};
+        const int code = event_at_.bind(1, step.at).step();
+        if (code != SQLITE_ROW) return fail(db_.failure(code, "read an event"));
+        const auto more = take(in, event_at_);
+        if (!more) return fail(more.error());
+        if (!*more) in.finish();
+    }
+    return {};
+}
+
+/// The first position whose event is not older than `since`; last + 1 when all are.
+result<position> event_reader::first_since(unix_us since, position last) {
+    position low = 1;
+    position high = last + 1;
+    while (low < high) {
+        const position middle = low + (high - low) / 2;
+        run_scope scope{time_at_};
+        const int code = time_at_.bind(1, middle).step();
+        if (code != SQLITE_ROW) return fail(db_.failure(code, "look up a time"));
+        if (time_at_.integer(0) < since) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+result<log_page> event_reader::read_log(const log_filter& filter, position after, std::size_t limit,
+                                        direction way) {
+    if (auto ok = check_limit(limit); !ok) return fail(ok.error());
+    trim_caches();
+    postings_.forget_failure();
+    if (auto ok = db_.run(begin_, "begin a read"); !ok) return fail(ok.error());
+    // One snapshot for all statements below; it ends with this scope, however it is left.
+    const std::unique_ptr<event_reader, void (*)(event_reader*)> snapshot{
+        this, [](event_reader* reader) {
+            if (!reader->db_.run(reader->commit_, "end a read")) reader->db_.roll_back();
+        }};
+
+    position last = 0;
+    {
+        run_scope scope{last_position_};
+        const int code = last_position_.step();
+        if (code != SQLITE_ROW) return fail(db_.failure(code, "read the log's end"));
+        last = last_position_.natural(0);
+    }
+    std::uint64_t tenant = 0;
+    bool possible = true;
+    if (filter.tenant) {
+        const auto in = tenant_id(*filter.tenant);
+        if (!in) return fail(in.error());
+        tenant = *in;
+        possible = tenant != 0;
+    }
+    const bool forward = way == direction::forward;
+    if (!forward && (after == 0 || after > last)) after = last + 1;
+    position from = forward ? std::min(after, last) + 1 : after - 1;
+    if (forward && filter.since && from <= last) {
+        const auto since = first_since(*filter.since, last);
+        if (!since) return fail(since.error());
+        from = std::max(from, *since);
+    }
+    scan in{.filter = filter,
+            .way = way,
+            .tenant = tenant,
+            .last = last,
+            .from = from,
+            .page = event_page{limit}};
+    if (!possible) in.finish();
+    if (in.in_range()) {
+        selector_walk walk{postings_, filter.what, tenant, way};
+        auto done = walk.needs_scan() ? scan_rows(in) : walk_lists(in, walk);
+        if (!done) return fail(done.error());
+    }
+    log_page page;
+    page.at_end = !in.in_range();
+    page.scanned_to = forward ? std::max(after, in.from - 1) : in.from + 1;
+    page.batch = std::move(in.page).finish();
+    return page;
+}
+
+}  // namespace flexcore::store::sqlite
