@@ -7,16 +7,16 @@ namespace json = boost::json;
 
 namespace {
 
-std::string text(const json::object& from, std::string_view member) {
-    return std::string{from.at(member).as_string()};
+std::string_view text(const json::object& from, std::string_view member) {
+    return from.at(member).as_string();
 }
 
 }  // namespace
 
-std::optional<std::string> optional_text(const json::object& from, std::string_view member) {
+std::optional<std::string_view> optional_text(const json::object& from, std::string_view member) {
     const auto* value = from.if_contains(member);
     if (value == nullptr || value->is_null()) return std::nullopt;
-    return std::string{value->as_string()};
+    return std::string_view{value->as_string()};
 }
 
 std::vector<line> read_lines(const json::array& from) {
@@ -35,22 +35,6 @@ placement read_placement(const json::object& from) {
     return {optional_text(from, "customer"), text(from, "country"),
             optional_text(from, "placed_at"), text(from, "currency"),
             read_lines(from.at("lines").as_array())};
-}
-
-json::object write_placement(const placement& order) {
-    json::array lines;
-    lines.reserve(order.lines.size());
-    for (const auto& each : order.lines)
-        lines.push_back({{"sku", each.sku},
-                         {"description", each.description},
-                         {"quantity", each.quantity},
-                         {"unit_price_minor", each.unit_price_minor}});
-    json::object out{{"customer", nullptr}, {"country", order.country}};
-    if (order.customer) out["customer"] = *order.customer;
-    if (order.placed_at) out["placed_at"] = *order.placed_at;
-    out["currency"] = order.currency;
-    out["lines"] = std::move(lines);
-    return out;
 }
 
 std::int64_t add(std::int64_t a, std::int64_t b) {

@@ -17,18 +17,23 @@
 #include <flexcore/plugin.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+
+#include "order_data.hpp"
 
 namespace orders {
 
 /// The rows of one read model that a batch touches. Read at most once, written at most once.
 class held_rows {
 public:
-    held_rows(flexcore::plugin::projection_views& views, std::string_view model)
-        : views_{&views}, model_{model} {}
+    /// `memory` holds the rows; it only grows, and goes with the batch.
+    held_rows(flexcore::plugin::projection_views& views, std::string_view model,
+              boost::json::monotonic_resource& memory)
+        : views_{&views}, model_{model}, memory_{&memory} {}
 
     struct held {
         std::optional<boost::json::object> row;  ///< none: there is no such row
@@ -41,9 +46,13 @@ public:
     void finish();
 
 private:
+    struct hash : std::hash<std::string_view> {
+        using is_transparent = void;
+    };
     flexcore::plugin::projection_views* views_;
     std::string model_;
-    std::unordered_map<std::string, held> rows_;
+    boost::json::monotonic_resource* memory_;
+    std::unordered_map<std::string, held, hash, std::equal_to<>> rows_;
 };
 
 /// One batch of events.
@@ -59,7 +68,13 @@ private:
     void cancelled(const flexcore::plugin::event&);
     /// The order's row, when it is open; a changed one enters its history.
     boost::json::object* open_order(const flexcore::plugin::event&);
+    void change_customer(const boost::json::value& customer, std::int64_t placed,
+                         std::int64_t cancelled, std::int64_t revenue_minor,
+                         std::uint64_t position);
+    /// `sign` 1 counts the line, -1 takes it back.
+    void change_product(const line& sold, std::int64_t sign, std::uint64_t position);
 
+    boost::json::monotonic_resource memory_;  // of the rows and of the events at hand
     held_rows orders_, customers_, products_;
 };
 

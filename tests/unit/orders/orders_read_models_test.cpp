@@ -39,6 +39,17 @@ TEST_CASE_METHOD(orders_fixture, "orders: a given time of placing is kept as it 
     CHECK(row("orders", "1").at("customer").is_null());
 }
 
+TEST_CASE_METHOD(orders_fixture,
+                 "orders: the event keeps the command's bytes, rows have plain integers") {
+    const std::string data = R"({ "customer":null,"country":"Norway","currency":"NOK","lines":[
+        {"sku":"A","description":"a","quantity":2.0,"unit_price_minor":15e1}]})";
+    CHECK(send("place", "1", data).events.at(0).data == data);
+    REQUIRE(plugin.project("orders").status == FXC_OK);
+    CHECK(plugin.host.models["orders"]["1"].json.find(R"("quantity":2,"unit_price_minor":150}])") !=
+          std::string::npos);
+    CHECK(row("orders", "1").at("total_minor") == 300);
+}
+
 TEST_CASE_METHOD(orders_fixture, "customers: orders, cancelled ones, revenue without those") {
     place("1", "c", line("A", 2, 100));
     place("2", "c", line("A", 1, 50));
