@@ -305,7 +305,7 @@ const store::model_spec* catalogue::read_model(std::string_view name) const noex
 }
 
 result<catalogue> catalogue::parse(const library_info& info) {
-    const std::string_view text = info.catalogue.empty() ? "{}" : info.catalogue;
+    const std::string_view text = info.catalogue.empty() ? std::string_view{"{}"} : info.catalogue;
     const auto root = json::parse(text);
     if (!root)
         return fail(plugin_errc::bad_catalogue,
