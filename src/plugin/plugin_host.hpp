@@ -6,8 +6,8 @@
 // Calls:   every call has a handle with a generation, a deadline and one completion; late, double
 //          and stale completions are counted and logged, never harmful.
 // Threads: everything on any thread; `load` and `unload` take their turn one after the other and
-//          block (run them on the worker pool). Plugin code runs on workers, never on io threads,
-//          except `execute` when the caller is a worker.
+//          block (run them on the worker pool). Plugin code runs on workers, projections on the
+//          projector's thread, start and drain on threads of their own; never on io threads.
 // Errors:  plugin_errc.
 #pragma once
 

@@ -1,5 +1,8 @@
-// A projection of a plugin as a behavior of the domain. Runs on workers, so that a handler that
-// hangs does not hold up the projector; batches larger than the plugin takes are cut.
+// A projection of a plugin as a behavior of the domain.
+//
+// Threads: the handler runs on the thread that applies, the projector's, where the rows live: from
+//          another thread each row would cost two changes of thread. When another call is inside a
+//          plugin that is not reentrant, it waits a moment, then goes to a worker after all.
 #pragma once
 
 #include "domain/projection_behavior.hpp"

@@ -5,6 +5,7 @@
 #include "plugin/calls/message.hpp"
 #include "telemetry/log.hpp"
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <utility>
@@ -13,6 +14,7 @@ namespace flexcore::plugin {
 namespace {
 
 constexpr auto sweep_every = std::chrono::milliseconds{20};
+constexpr auto apply_patience = std::chrono::milliseconds{50};
 
 std::uint32_t room_for(const library_info& info, const plugin_settings& settings) {
     return info.in_flight_max != 0 ? info.in_flight_max : settings.in_flight_max;
@@ -66,6 +68,9 @@ void instance::run(call& of) {
     arm();
     const bool gated = !reentrant_ && of.kind != call_kind::health;
     if (of.on_worker && (!gated || gate_.try_enter())) return step_in(of, gated);
+    if (of.kind == call_kind::apply &&
+        gate_.enter_until(std::min(of.until, monotonic::now() + apply_patience)))
+        return step_in(of, gated);
     auto later = [self = shared_from_this(), &of, gated] { self->step_in(of, gated); };
     if (gated) {
         gate_.enter_later(std::move(later));

@@ -1,9 +1,9 @@
 // instance: one running generation of a plugin: its object, its tables, its calls, its host.
 //
-// Way of a call: open → fill → run. The handler runs on this thread when it may (a worker, and
-//           nobody inside or the plugin is reentrant), else on a worker. What completes inside the
-//           handler is delivered after it returned, on the same thread, without timer or lock on
-//           the way; what completes later is delivered on a worker.
+// Way of a call: open → fill → run. The handler runs on this thread when it may (a worker or the
+//           projector, and nobody inside or the plugin is reentrant), else on a worker. What
+//           completes inside the handler is delivered after it returned, on the same thread,
+//           without timer or lock on the way; what completes later is delivered on a worker.
 // Deadline: a sweep, every 20 ms while calls are open, answers those that are late, marks them
 //           cancelled and tells the plugin (`cancel`). Such a call stays open, "overdue", until the
 //           plugin completes it: it counts against in_flight_max and holds up an unload.

@@ -67,6 +67,10 @@ result<void> check_elf(std::span<const std::byte> file) {
         return refuse("the library's program headers are broken");
     if (!within(header.e_phoff, std::uint64_t{header.e_phnum} * sizeof(Elf64_Phdr), file.size()))
         return refuse("the file is truncated");
+    // The sections come last in a file: without them its end is missing. Stripped away is fine.
+    if (header.e_shoff != 0 &&
+        !within(header.e_shoff, std::uint64_t{header.e_shnum} * header.e_shentsize, file.size()))
+        return refuse("the file is truncated");
 
     bool dynamic = false;
     for (std::size_t i = 0; i < header.e_phnum; ++i) {
