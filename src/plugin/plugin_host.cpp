@@ -286,7 +286,7 @@ void plugin_host::execute(std::string_view name, const bus::caller& who,
     fill_input(made, who, of->name(), content_type, std::move(input));
     made.handler = of->tables().processor->handle;
     made.on_worker = false;
-    made.done = [plugin = of, done = std::move(done)](call_outcome outcome) mutable {
+    made.done = [plugin = of, done = std::move(done)](call_outcome&& outcome) mutable {
         if (outcome.failure) return done(fail(execute_error(*outcome.failure, plugin->name())));
         done(std::move(outcome.result));
     };

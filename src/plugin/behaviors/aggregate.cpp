@@ -14,7 +14,7 @@ std::shared_ptr<domain::aggregate_behavior> make_aggregate(std::shared_ptr<insta
                                                     : make_bytes_aggregate(std::move(of), entry);
 }
 
-result<domain::decision> decision_of(call_outcome outcome, std::string_view plugin) {
+result<domain::decision> decision_of(call_outcome&& outcome, std::string_view plugin) {
     if (outcome.failure) return fail(command_error(*outcome.failure, plugin));
     if (outcome.result.empty()) return std::move(outcome.decision);
     if (const auto valid = json::validate(outcome.result); !valid)

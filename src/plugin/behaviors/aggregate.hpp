@@ -19,7 +19,7 @@ namespace flexcore::plugin {
     std::shared_ptr<instance>, const aggregate_entry& entry);
 
 /// Shared by both forms: what the decision came to, for the domain.
-[[nodiscard]] result<domain::decision> decision_of(call_outcome, std::string_view plugin);
+[[nodiscard]] result<domain::decision> decision_of(call_outcome&&, std::string_view plugin);
 
 /// The two forms, for make_aggregate.
 [[nodiscard]] std::shared_ptr<domain::aggregate_behavior> make_native_aggregate(

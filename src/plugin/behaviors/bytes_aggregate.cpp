@@ -61,7 +61,7 @@ public:
         put_state(of, static_cast<const bytes_state&>(raw));
         of.handler = of_->tables().aggregate->decide;
         of.emits_for = &entry_;
-        of.done = [plugin = of_, done = std::move(done)](call_outcome outcome) mutable {
+        of.done = [plugin = of_, done = std::move(done)](call_outcome&& outcome) mutable {
             done(decision_of(std::move(outcome), plugin->name()));
         };
         of_->run(of);

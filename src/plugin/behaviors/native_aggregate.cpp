@@ -133,7 +133,7 @@ public:
         of.state = box->state;
         of.state_busy = &box->busy;
         of.emits_for = &entry_;
-        of.done = [plugin = of_, done = std::move(done)](call_outcome outcome) mutable {
+        of.done = [plugin = of_, done = std::move(done)](call_outcome&& outcome) mutable {
             done(decision_of(std::move(outcome), plugin->name()));
         };
         of_->run(of);

@@ -27,7 +27,7 @@ public:
         of.models_written = &entry_.writes;
         of.first_position = events.front().pos;
         of.last_position = events.back().pos;
-        of.done = [plugin = of_, done = std::move(done)](call_outcome outcome) mutable {
+        of.done = [plugin = of_, done = std::move(done)](call_outcome&& outcome) mutable {
             if (outcome.failure)
                 return done(fail(projection_error(*outcome.failure, plugin->name())));
             done({});

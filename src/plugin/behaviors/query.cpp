@@ -9,7 +9,7 @@
 namespace flexcore::plugin {
 namespace {
 
-result<std::string> answer_of(call_outcome outcome, std::string_view plugin) {
+result<std::string> answer_of(call_outcome&& outcome, std::string_view plugin) {
     if (outcome.failure) return fail(query_error(*outcome.failure, plugin));
     if (const auto valid = json::validate(outcome.result); !valid)
         return fail(bus::bus_errc::handler_failed, "the plugin failed",
@@ -32,7 +32,7 @@ public:
         of.handler = of_->tables().query_handler->handle;
         of.query_views = &views;
         of.models_read = &entry_.reads;
-        of.done = [plugin = of_, done = std::move(done)](call_outcome outcome) mutable {
+        of.done = [plugin = of_, done = std::move(done)](call_outcome&& outcome) mutable {
             done(answer_of(std::move(outcome), plugin->name()));
         };
         of_->run(of);

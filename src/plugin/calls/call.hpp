@@ -47,13 +47,13 @@ struct call_failure {
 
 /// What a call came to; exactly one of the two forms counts.
 struct call_outcome {
-    std::optional<call_failure> failure;
+    std::unique_ptr<call_failure> failure;  ///< null: it succeeded
     std::string result;
     domain::decision decision;  ///< of decide: what was emitted
 };
 
 /// Runs once with the outcome.
-using outcome_done = std::move_only_function<void(call_outcome)>;
+using outcome_done = std::move_only_function<void(call_outcome&&)>;
 
 struct call {
     std::mutex guard;
@@ -100,7 +100,7 @@ struct call {
     }
     /// The contract was broken or a service failed: whatever the plugin says, the call fails.
     void doom(call_failure why) {
-        if (!outcome.failure) outcome.failure = std::move(why);
+        if (!outcome.failure) outcome.failure = std::make_unique<call_failure>(std::move(why));
     }
 };
 

@@ -20,6 +20,8 @@ std::uint32_t room_for(const library_info& info, const plugin_settings& settings
     return info.in_flight_max != 0 ? info.in_flight_max : settings.in_flight_max;
 }
 
+call_failure late_failure() { return {call_failure::origin::deadline, FXC_TIMEOUT, {}, {}, {}}; }
+
 bool is_lifecycle(call_kind kind) {
     return kind == call_kind::start || kind == call_kind::drain || kind == call_kind::health;
 }
@@ -103,12 +105,12 @@ void instance::step_in(call& of, bool gated) {
         }
         // Answered before it started: the plugin never saw it and owes nothing.
         over = of.completed || !of.started;
-        if (over) out = take(of);
+        if (over) take(of, out);
     }
     if (over) calls_.give_back(of);
     // Before the delivery: what it leads to may want to go in again.
     if (gated) gate_.leave();
-    if (over) deliver(std::move(out));
+    if (over) deliver(out);
 }
 
 void instance::call_plugin(call& of) {
@@ -128,15 +130,16 @@ void instance::call_plugin(call& of) {
     of.handler(object_, handle, of.pointers.data(), of.pointers.size());
 }
 
-instance::delivery instance::take(call& of) {
-    delivery out{std::move(of.done), std::move(of.outcome), std::move(of.keep), of.direct};
+void instance::take(call& of, delivery& into) {
+    into.done = std::move(of.done);
+    into.outcome = std::move(of.outcome);
+    into.keep = std::move(of.keep);
+    into.direct = of.direct;
     of.done = {};
-    of.keep.reset();
     calls_.retire(of);
-    return out;
 }
 
-void instance::deliver(delivery out) {
+void instance::deliver(delivery& out) {
     out.keep.reset();
     if (!out.done) return;
     if (out.outcome.failure) note_failure(*out.outcome.failure);
@@ -158,25 +161,25 @@ void instance::complete(fxc_call handle, std::optional<call_failure> failure, st
         if (of->answered || monotonic::now() >= of->until) {
             if (of->kind == call_kind::drain && !failure) drained_late_ = true;
             note_stale("a completion after the deadline");
-            of->doom({call_failure::origin::deadline, FXC_TIMEOUT, {}, {}, {}});
+            of->doom(late_failure());
         } else if (failure) {
             of->doom(*std::move(failure));
         } else {
             of->outcome.result = std::move(result);
         }
         if (of->inside) return;  // delivered when the handler returns
-        out = take(*of);
+        take(*of, out);
         if (out.done && !out.direct) {
             // Not here: this is the plugin's thread, perhaps with a lock of its own held. Posted
             // under the guard, so that `abandon` can be sure of the environment.
             environment_.workers.post([self = shared_from_this(), late = std::move(out)]() mutable {
-                self->deliver(std::move(late));
+                self->deliver(late);
             });
             out = {};
         }
     }
     calls_.give_back(*of);
-    deliver(std::move(out));
+    deliver(out);
 }
 
 call_outcome instance::run_and_wait(call& of) {
@@ -187,7 +190,7 @@ call_outcome instance::run_and_wait(call& of) {
     };
     auto waits = std::make_shared<latch>();
     of.direct = true;
-    of.done = [waits](call_outcome outcome) {
+    of.done = [waits](call_outcome&& outcome) {
         const std::lock_guard lock{waits->mutex};
         waits->outcome = std::move(outcome);
         waits->there.notify_all();
@@ -263,17 +266,15 @@ void instance::sweep() {
         if (of.completed) {
             out.outcome = std::move(of.outcome);  // done, but its handler does not return
         } else {
-            out.outcome.failure =
-                call_failure{call_failure::origin::deadline, FXC_TIMEOUT, {}, {}, {}};
+            out.outcome.failure = std::make_unique<call_failure>(late_failure());
             if (of.started) tell_cancelled(of.handle());
         }
         if (out.direct) {
             lock.unlock();
-            return deliver(std::move(out));
+            return deliver(out);
         }
-        environment_.workers.post([self = shared_from_this(), late = std::move(out)]() mutable {
-            self->deliver(std::move(late));
-        });
+        environment_.workers.post(
+            [self = shared_from_this(), late = std::move(out)]() mutable { self->deliver(late); });
     });
     publish_metrics();
     armed_ = false;

@@ -133,8 +133,8 @@ private:
     };
     void step_in(call&, bool gated);
     void call_plugin(call&);
-    [[nodiscard]] delivery take(call&);
-    void deliver(delivery);
+    void take(call&, delivery& into);
+    void deliver(delivery&);
     void arm();
     void sweep();
     void tell_cancelled(fxc_call);

@@ -69,8 +69,8 @@ call_outcome instance::lifecycle_call(call_kind kind, deadline until) {
     auto opened = open(kind, until);
     if (!opened) {
         call_outcome refused;
-        refused.failure =
-            call_failure{call_failure::origin::host, FXC_BUSY, {}, {}, std::move(opened).error()};
+        refused.failure = std::make_unique<call_failure>(
+            call_failure{call_failure::origin::host, FXC_BUSY, {}, {}, std::move(opened).error()});
         return refused;
     }
     call& of = **opened;
@@ -85,7 +85,7 @@ call_outcome instance::lifecycle_call(call_kind kind, deadline until) {
     };
     auto waits = std::make_shared<latch>();
     of.direct = true;
-    of.done = [waits](call_outcome outcome) {
+    of.done = [waits](call_outcome&& outcome) {
         const std::lock_guard lock{waits->mutex};
         waits->outcome = std::move(outcome);
         waits->changed.notify_all();
@@ -203,10 +203,10 @@ void instance::cut_off() {
         of.answered = true;
         delivery out{std::move(of.done), {}, {}, true};
         of.done = {};
-        out.outcome.failure =
-            call_failure{call_failure::origin::deadline, FXC_CANCELLED, {}, {}, {}};
+        out.outcome.failure = std::make_unique<call_failure>(
+            call_failure{call_failure::origin::deadline, FXC_CANCELLED, {}, {}, {}});
         lock.unlock();
-        deliver(std::move(out));
+        deliver(out);
     });
 }
 
@@ -224,7 +224,7 @@ void instance::ask_health(std::move_only_function<void(result<telemetry::health_
     call& of = **opened;
     fill_nothing(of);
     of.on_worker = false;
-    of.done = [done = std::move(done)](call_outcome outcome) mutable {
+    of.done = [done = std::move(done)](call_outcome&& outcome) mutable {
         using telemetry::health;
         if (!outcome.failure) return done(telemetry::health_report{});
         const auto& failure = *outcome.failure;
