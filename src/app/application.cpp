@@ -160,7 +160,8 @@ struct application::state {
         stops.push("http", [this] { server->stop(); });
         if (const auto started = server->start(); !started) {
             error e = started.error();
-            e.client = fmt::format("{}; another port goes into --listen or http.port", e.client);
+            e.client = fmt::format("{} The address is set by --listen, or http.host and http.port.",
+                                   e.client);
             return fail(std::move(e));
         }
         return {};
@@ -185,7 +186,7 @@ result<void> application::start() {
     if (auto loaded = s.load_plugins(); !loaded) return loaded;
     if (auto served = s.start_server(); !served) return served;
     const std::string url = s.url();
-    telemetry::log(telemetry::level::info, "app", "listening",
+    telemetry::log(telemetry::level::info, "app", "serving",
                    {{"url", std::string_view{url}},
                     {"store", std::string_view{s.store.description}},
                     {"version", version()}});
@@ -211,9 +212,6 @@ std::string application::description() const {
         s.url(), s.url());
 }
 
-void application::stop() {
-    if (state_->server) state_->server->begin_drain();
-    state_->stops.run();
-}
+void application::stop() { state_->stops.run(); }
 
 }  // namespace flexcore::app

@@ -42,8 +42,10 @@ std::string usage_error(const CLI::App& app, const CLI::ParseError& e) {
     std::string path;
     const CLI::App& reached = deepest(app, path);
     const std::vector<std::string> extra = app.remaining(true);
-    if (extra.empty() || e.get_name() != "ExtrasError")
-        return fmt::format("{}: {}", path, e.what());
+    // A misspelt sub-command is also a missing one, which CLI11 says first.
+    const bool misplaced = dynamic_cast<const CLI::ExtrasError*>(&e) != nullptr ||
+                           dynamic_cast<const CLI::RequiredError*>(&e) != nullptr;
+    if (extra.empty() || !misplaced) return fmt::format("{}: {}", path, e.what());
     const std::string& word = extra.front();
     const bool option = word.starts_with('-');
     const std::vector<std::string> names = names_in(reached, option);

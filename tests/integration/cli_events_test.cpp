@@ -105,6 +105,8 @@ TEST_CASE("cli events: tail follows, and goes on after the server was stopped an
     CHECK(contains(tail.err(), "connection lost"));
     tail.signal(SIGINT);
     REQUIRE(tail.wait());
+    INFO(tail.err());
+    INFO(tail.out());
     const auto lines = json_lines(tail.out());
     const int first = lines.front().at("data").to_number<int>();
     CHECK(first >= 2);

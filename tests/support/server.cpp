@@ -26,8 +26,9 @@ void server::start() {
     const std::filesystem::path port_file = folder_ / "port";
     std::filesystem::remove(port_file);
     process_options how;
-    how.args = {"serve",         "--listen",    "127.0.0.1:0",     "--data",
-                data().string(), "--port-file", port_file.string()};
+    how.args = {"serve",           "--listen",      "127.0.0.1:" + std::to_string(options_.port),
+                "--data",          data().string(), "--port-file",
+                port_file.string()};
     if (!options_.config.empty()) {
         write_file(folder_ / "flexcore.toml", options_.config);
         how.args.insert(how.args.end(), {"--config", (folder_ / "flexcore.toml").string()});
