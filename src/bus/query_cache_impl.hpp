@@ -11,7 +11,9 @@
 #include "bus/change_counters.hpp"
 #include "bus/query_bus.hpp"
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <list>
 #include <mutex>
 #include <unordered_set>

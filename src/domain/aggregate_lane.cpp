@@ -72,6 +72,8 @@ result<void> load(lane& l, store::event_log& log) {
         return std::unexpected{std::move(why)};
     };
     const auto incompatible = [&](const error& why) {
+        // Then the behavior did not look at the events at all.
+        if (why.code == bus::bus_errc::busy || why.code == bus::bus_errc::unavailable) return why;
         return error{domain_errc::log_incompatible,
                      "the events of " + l.stream + " cannot be folded",
                      why.client + (why.log.empty() ? "" : ": " + why.log)};

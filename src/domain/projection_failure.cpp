@@ -37,7 +37,8 @@ void projection_runner::state::failed(projection& p, follower& f, const error& w
         reopen(p);
         return;
     }
-    if (tried == 0) {
+    // Not the events' fault when the behavior did not get to them.
+    if (tried == 0 || why.code == bus::bus_errc::busy || why.code == bus::bus_errc::unavailable) {
         stop(p, f, why, 0);
         return;
     }

@@ -197,6 +197,19 @@ void projection_runner::state::run() {
     }
 }
 
+void projection_runner::state::finish_removals() {
+    for (const auto& p : all()) {
+        std::optional<std::move_only_function<void()>> removal;
+        {
+            const std::lock_guard lock{p->mutex};
+            removal = std::exchange(p->removal, std::nullopt);
+        }
+        if (!removal) continue;
+        forget(p);
+        (*removal)();
+    }
+}
+
 projection_runner::projection_runner(projection_settings settings, store::event_log& log,
                                      store::view_store& views, bus::event_bus& events,
                                      bus::change_counters& changes, telemetry::metrics& metrics,
@@ -284,6 +297,7 @@ void projection_runner::remove(std::string_view name, std::move_only_function<vo
         p->removal = std::move(removed);
     }
     state_->wake->ring();
+    if (!state_->running.load()) state_->finish_removals();  // stopped meanwhile
 }
 
 std::vector<projection_status> projection_runner::all() const {
@@ -409,15 +423,7 @@ void projection_runner::stop() {
     }
     if (state_->thread.joinable()) state_->thread.join();
     state_->running.store(false);
-    // Nobody is left to take these up.
-    for (const auto& p : state_->all()) {
-        std::optional<std::move_only_function<void()>> removal;
-        {
-            const std::lock_guard lock{p->mutex};
-            removal = std::exchange(p->removal, std::nullopt);
-        }
-        if (removal) (*removal)();
-    }
+    state_->finish_removals();
     state_->waiters.stop();
 }
 

@@ -26,6 +26,7 @@ struct projection_runner::state {
     [[nodiscard]] shared find(std::string_view name) const;
     [[nodiscard]] projection_status status_of(const projection&) const;
     [[nodiscard]] store::position reached(const std::vector<std::string>& models) const;
+    void finish_removals();                         // when the thread is gone
     void run();                                     // [projector]
     [[nodiscard]] bool take_wishes(const shared&);  // [projector] false: it is removed
     void forget(const shared&);                     // [projector], or nobody is
