@@ -56,12 +56,17 @@ class load:
         """Each append names the version it expects; the stream is this client's own."""
         one = client(self.port)
         stream, version = f"own-{copy}-{uuid.uuid4().hex[:8]}", 0
+        wanted = None
         while not self._stopping.is_set():
-            wanted = append(stream, random.randrange(1, 3), random)
-            wanted.body["expected_version"] = version
-            answer = self._send(one, wanted)
-            if answer.status == 201:
-                version = answer.json()["last_version"]
+            if wanted is None:
+                wanted = append(stream, random.randrange(1, 3), random)
+                wanted.body["expected_version"] = version
+                self.book.sent(wanted)
+            answer = one.ask("POST", wanted.target, wanted.text())
+            self.book.answered(wanted, answer.status, answer.json())
+            # Without an answer the same goes out again: another one could not expect a version.
+            if wanted.state == "acknowledged":
+                version, wanted = answer.json()["last_version"], None
 
     def _several_streams(self, _copy, random):
         one = client(self.port)

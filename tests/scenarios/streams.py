@@ -1,6 +1,7 @@
 """Connections that HTTP clients hide: raw bytes with broken framing, and endless bodies (server-sent events)."""
 import http.client
 import json
+import select
 import socket
 
 from flexcore import SOON_S, failure, reply
@@ -29,15 +30,9 @@ class raw_connection:
         block = unit * max(1, 65536 // len(unit))
         sent = 0
         while sent < ENDLESS_BYTES_MAX:
-            self.socket.setblocking(False)
-            try:
-                part = self.socket.recv(65536)
-                self.buffer += part
+            readable, _, _ = select.select([self.socket], [], [], 0)
+            if readable:
                 return
-            except BlockingIOError:
-                pass
-            finally:
-                self.socket.settimeout(SOON_S)
             self.socket.sendall(block)
             sent += len(block)
         raise failure(f"the server has taken {sent} bytes without an answer")

@@ -8,6 +8,7 @@ import ctypes
 import http.client
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -167,10 +168,9 @@ class client:
 
 
 def _closed_by_peer(sock):
+    readable, _, _ = select.select([sock], [], [], 0)
     try:
-        return sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-    except BlockingIOError:
-        return False
+        return bool(readable) and sock.recv(1, socket.MSG_PEEK) == b""
     except OSError:
         return True
 
