@@ -118,7 +118,11 @@ class raw_connection:
 
     def expect_closed(self):
         """The server closes, and sends nothing more."""
-        if self.buffer or self._more():
+        try:
+            more = bool(self.buffer) or self._more()
+        except failure:
+            raise failure("the server leaves the connection open") from None
+        if more:
             raise failure(f"expected a closed connection, got {self.buffer[:300]!r}")
 
     def close(self):
