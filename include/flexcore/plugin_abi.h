@@ -149,8 +149,7 @@ typedef struct fxc_bus {
                        void* user);
 } fxc_bus;
 
-#define FXC_SERVICE_VIEWS "flexcore.views/1" /* read models; always granted for the declared ones \
-                                              */
+#define FXC_SERVICE_VIEWS "flexcore.views/1" /* read models; granted for the declared ones */
 typedef int32_t (*fxc_row_fn)(void* user, fxc_view key, fxc_view row_json); /* nonzero stops */
 typedef struct fxc_views {
     uint32_t struct_size, reserved;
