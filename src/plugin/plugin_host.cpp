@@ -5,7 +5,7 @@
 #include "plugin/calls/message.hpp"
 #include "plugin/loading/catalogue.hpp"
 #include "plugin/loading/library.hpp"
-#include "plugin/resident.hpp"
+#include "plugin/resident_impl.hpp"
 #include "schema/schema.hpp"
 #include "telemetry/log.hpp"
 

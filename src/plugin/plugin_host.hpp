@@ -33,39 +33,39 @@
 namespace flexcore::plugin {
 
 enum class plugin_errc {
-    not_found = 1,        ///< no plugin of this name
+    not_found = 1,  ///< no plugin of this name
     already_loaded,
-    outside_dirs,         ///< the file does not lie below plugins.dirs
-    bad_file,             ///< not a readable shared library with our entry
-    bad_abi,              ///< no common version, or a table that cannot be right
-    bad_catalogue,        ///< the catalogue is malformed or clashes with another plugin's
-    bad_config,           ///< its configuration breaks its schema
-    refused,              ///< create or start failed; the text is the plugin's
-    failed,               ///< a call failed; the text is the plugin's
-    invalid_input,        ///< the plugin says the input is wrong
-    unsupported,          ///< it does not offer this interface
+    outside_dirs,   ///< the file does not lie below plugins.dirs
+    bad_file,       ///< not a readable shared library with our entry
+    bad_abi,        ///< no common version, or a table that cannot be right
+    bad_catalogue,  ///< the catalogue is malformed or clashes with another plugin's
+    bad_config,     ///< its configuration breaks its schema
+    refused,        ///< create or start failed; the text is the plugin's
+    failed,         ///< a call failed; the text is the plugin's
+    invalid_input,  ///< the plugin says the input is wrong
+    unsupported,    ///< it does not offer this interface
     timeout,
-    busy,                 ///< in_flight_max reached
+    busy,  ///< in_flight_max reached
     draining,
-    drain_timeout,        ///< calls still open at the deadline; the text counts them
+    drain_timeout,  ///< calls still open at the deadline; the text counts them
 };
 std::error_code make_error_code(plugin_errc) noexcept;
 
 struct plugin_settings {
-    std::vector<std::filesystem::path> dirs;   ///< only files below these load
+    std::vector<std::filesystem::path> dirs;  ///< only files below these load
     monotonic::duration call_timeout = std::chrono::seconds{10};
     monotonic::duration drain_timeout = std::chrono::seconds{10};
     monotonic::duration start_timeout = std::chrono::seconds{10};
     monotonic::duration health_every = std::chrono::seconds{5};
     monotonic::duration health_timeout = std::chrono::seconds{2};
-    std::uint32_t in_flight_max = 1'024;       ///< when the plugin names none
+    std::uint32_t in_flight_max = 1'024;  ///< when the plugin names none
 };
 
 struct plugin_status {
-    std::string name;                          ///< file name without ".so": unique
-    std::string id, version;                   ///< the plugin's own
+    std::string name;         ///< file name without ".so": unique
+    std::string id, version;  ///< the plugin's own
     std::string path;
-    std::string state;                         ///< "serving", "draining", "retired"
+    std::string state;  ///< "serving", "draining", "retired"
     std::vector<std::string> interfaces;
     std::vector<std::string> aggregates, commands, projections, read_models, queries;
     std::uint64_t calls = 0, failures = 0, in_flight = 0, overdue = 0, stale_completions = 0;
@@ -88,16 +88,17 @@ public:
         telemetry::health_registry& health;
     };
     plugin_host(plugin_settings, wiring);
-    ~plugin_host();   ///< stops
+    ~plugin_host();  ///< stops
 
     /// `config_json` empty: {}. All or nothing: a plugin that clashes leaves no trace.
     [[nodiscard]] result<plugin_status> load(const std::filesystem::path&,
                                              std::string_view config_json);
     [[nodiscard]] result<void> unload(std::string_view name);
-    [[nodiscard]] std::vector<plugin_status> list() const;     ///< by name
+    [[nodiscard]] std::vector<plugin_status> list() const;  ///< by name
     [[nodiscard]] result<plugin_status> status(std::string_view name) const;
     /// Asks the plugin itself, now.
-    void health(std::string_view name, std::move_only_function<void(result<telemetry::health_report>)>);
+    void health(std::string_view name,
+                std::move_only_function<void(result<telemetry::health_report>)>);
     /// Runs its processor (bytes in, bytes out). `done` once, on any thread, quick.
     void execute(std::string_view name, const bus::caller&, std::string_view content_type,
                  std::string input, deadline,

@@ -1,4 +1,4 @@
-#include "plugin/registration.hpp"
+#include "plugin/registration_impl.hpp"
 
 #include "bus/errc.hpp"
 #include "plugin/behaviors/aggregate.hpp"

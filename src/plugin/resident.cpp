@@ -1,4 +1,4 @@
-#include "plugin/resident.hpp"
+#include "plugin/resident_impl.hpp"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,5 @@
-/* Ends its process: the processor calls abort() on "abort" and writes to address 0 on "segv". */
+/* Ends its process: the processor calls abort() on "abort" and writes to an address
+ * without memory on "segv". */
 #include "raw.h"
 
 RAW_INFO("test.crash_on_call", "{}", 0, FXC_PROCESSOR);
@@ -7,7 +8,7 @@ static void crash(fxc_instance* self, fxc_call call, const fxc_message* const* m
                   size_t count) {
     if (count == 1 && raw_is(messages[0]->payload, "abort")) abort();
     if (count == 1 && raw_is(messages[0]->payload, "segv")) {
-        volatile int* nowhere = NULL;
+        volatile int* nowhere = (volatile int*)(uintptr_t)64;
         *nowhere = 1;
     }
     raw_echo(self, call, messages, count);

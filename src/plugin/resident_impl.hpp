@@ -6,7 +6,7 @@
 #include "base/clock.hpp"
 #include "plugin/calls/instance.hpp"
 #include "plugin/plugin_host.hpp"
-#include "plugin/registration.hpp"
+#include "plugin/registration_impl.hpp"
 #include "runtime/timers.hpp"
 #include "telemetry/health.hpp"
 
