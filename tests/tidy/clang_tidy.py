@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """clang-tidy 19 over the sources a change touches, or over all of them.
 
-usage: clang_tidy.py [--all] [--build DIR] [--jobs N] [--base COMMIT] [FILE…]
+usage: clang_tidy.py [--all] [--build DIR] [--jobs N] [--base COMMIT] [--minutes M] [FILE…]
 
 Changed means: against the merge base with FLEXCORE_TIDY_BASE, origin/main or the commit before, uncommitted
 files included. A changed header is checked through one source that includes it. A file that passed is not
 checked again as long as it, the project's headers it includes, its command and .clang-tidy stay the same.
+--minutes bounds a run whose change touches very much; what it left unchecked is counted, and checked by the next run.
 """
 import argparse
 import concurrent.futures
@@ -128,6 +129,7 @@ def main():
     parser.add_argument("--build", default=os.path.join(ROOT, "build", "release"))
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--base")
+    parser.add_argument("--minutes", type=float)
     parser.add_argument("files", nargs="*")
     options = parser.parse_args()
 
@@ -149,11 +151,20 @@ def main():
     open_ = [p for p in chosen if not os.path.exists(marks[p])]
     print(f"clang-tidy: {len(chosen)} sources, {len(chosen) - len(open_)} unchanged since they passed", flush=True)
 
-    failed, begun = [], time.monotonic()
+    failed, left, begun = [], 0, time.monotonic()
+
+    def checked(path):
+        if options.minutes and time.monotonic() - begun > options.minutes * 60:
+            return path, None, ""
+        return check(path, cache, more)
+
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        waiting = [pool.submit(check, p, cache, more) for p in open_]
+        waiting = [pool.submit(checked, p) for p in open_]
         for number, done in enumerate(concurrent.futures.as_completed(waiting), 1):
             path, passed, text = done.result()
+            if passed is None:
+                left += 1
+                continue
             print(f"[{number}/{len(open_)}] {path}{'' if passed else ': findings'}", flush=True)
             if passed:
                 with open(marks[path], "w", encoding="utf-8"):
@@ -161,7 +172,8 @@ def main():
             else:
                 failed.append(path)
                 print(text, flush=True)
-    print(f"clang-tidy: {len(failed)} of {len(chosen)} sources with findings, {time.monotonic() - begun:.0f} s")
+    late = f", {left} left unchecked after {options.minutes:g} minutes" if left else ""
+    print(f"clang-tidy: {len(failed)} of {len(chosen)} sources with findings{late}, {time.monotonic() - begun:.0f} s")
     return 1 if failed else 0
 
 
