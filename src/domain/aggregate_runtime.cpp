@@ -157,7 +157,8 @@ void aggregate_runtime::state::seen(const store::commit& commit) noexcept {
 
 void aggregate_runtime::state::release_lanes_of(const aggregate_kind& kind) {
     for (auto& home : shards) {
-        std::vector<std::shared_ptr<lane>> released;  // states go outside the lock
+        // States go outside the lock, and now, whoever still holds the lane itself.
+        std::vector<std::unique_ptr<aggregate_state>> released;
         const std::lock_guard lock{home.mutex};
         for (auto at = home.idle.begin(); at != home.idle.end();) {
             lane& candidate = **at;
@@ -169,7 +170,7 @@ void aggregate_runtime::state::release_lanes_of(const aggregate_kind& kind) {
             cached.fetch_sub(candidate.cached_bytes > 0 ? 1 : 0);
             cached_bytes.fetch_sub(candidate.cached_bytes);
             const auto found = home.lanes.find(stream_key{candidate.tenant, candidate.stream});
-            released.push_back(*found);
+            released.push_back(std::move(candidate.state));
             home.lanes.erase(found);
             lanes.fetch_sub(1, std::memory_order_relaxed);
         }
@@ -236,7 +237,7 @@ void aggregate_runtime::state::evict() {
          misses < shards.size() && (cached.load() > settings.cached_max ||
                                     cached_bytes.load() > settings.cached_bytes_max);) {
         auto& home = shards[evict_next.fetch_add(1) % shards.size()];
-        std::shared_ptr<lane> evicted;  // its state goes outside the lock
+        std::unique_ptr<aggregate_state> evicted;  // goes outside the lock
         const std::lock_guard lock{home.mutex};
         if (home.idle.empty()) {
             ++misses;
@@ -245,11 +246,11 @@ void aggregate_runtime::state::evict() {
         lane& oldest = *home.idle.back();
         home.idle.pop_back();
         const auto found = home.lanes.find(stream_key{oldest.tenant, oldest.stream});
-        evicted = *found;
-        home.lanes.erase(found);
-        lanes.fetch_sub(1, std::memory_order_relaxed);
+        evicted = std::move(oldest.state);
         cached.fetch_sub(1);
         cached_bytes.fetch_sub(oldest.cached_bytes);
+        home.lanes.erase(found);
+        lanes.fetch_sub(1, std::memory_order_relaxed);
         misses = 0;
     }
 }

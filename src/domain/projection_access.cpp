@@ -33,6 +33,11 @@ private:
 
 }  // namespace
 
+bool is_store_failure(const error& why) noexcept {
+    return why.code == store::store_errc::unavailable || why.code == store::store_errc::full ||
+           why.code == store::store_errc::corrupt || why.code == store::store_errc::stopped;
+}
+
 apply_access::apply_access(store::view_transaction& rows, std::string_view tenant,
                            const std::vector<store::model_spec>& models,
                            std::vector<bus::change_counters::slot>* changed)
@@ -47,13 +52,19 @@ Result apply_access::at_home(std::string_view model, Work work) {
         return fail(store::store_errc::unknown_model,
                     "the projection does not write " + std::string{model});
     }
+    const auto checked = [&]() -> Result {
+        if (broken_) return fail(*broken_);
+        Result done = work();
+        if (!done && is_store_failure(done.error())) broken_ = done.error();
+        return done;
+    };
     if (std::this_thread::get_id() == home_) {
         lock.unlock();  // only this thread ends the apply
-        return work();
+        return checked();
     }
     std::optional<Result> answer;
     call mine;
-    mine.work = [&] { answer.emplace(work()); };
+    mine.work = [&] { answer.emplace(checked()); };
     calls_.push_back(&mine);
     changed_state_.notify_all();
     changed_state_.wait(lock, [&] { return mine.over; });
@@ -126,7 +137,9 @@ result<void> apply_events(projection_behavior& behavior, std::shared_ptr<apply_a
                           std::string_view tenant, std::span<const store::recorded_event> events,
                           std::shared_ptr<const void> keep, deadline until) {
     behavior.apply(tenant, events, *access, until, apply_completion{access, std::move(keep)});
-    return access->wait(until);
+    auto done = access->wait(until);
+    if (access->store_failure()) return fail(*access->store_failure());
+    return done;
 }
 
 }  // namespace flexcore::domain

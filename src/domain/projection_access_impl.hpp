@@ -3,6 +3,8 @@
 //
 // Threads: the transaction belongs to the projector's thread. Calls of other threads are run there
 //          while it waits for the completion.
+// Store:   a failure of the store ends the apply, also when the behavior passes over it: the rows
+//          before it may be gone, and a commit would move the checkpoint without them.
 // Lifetime: kept by the completion as well; once the apply is over every call is refused.
 #pragma once
 
@@ -17,6 +19,9 @@
 #include <thread>
 
 namespace flexcore::domain {
+
+/// The store's own trouble, nothing the behavior asked for wrongly.
+[[nodiscard]] bool is_store_failure(const error&) noexcept;
 
 class apply_access final : public projection_views {
 public:
@@ -35,6 +40,8 @@ public:
     void complete(result<void>);
     /// [projector] Until the completion or the deadline.
     [[nodiscard]] result<void> wait(deadline);
+    /// [projector] The store's first failure.
+    [[nodiscard]] const std::optional<error>& store_failure() const noexcept { return broken_; }
 
 private:
     struct call {
@@ -50,6 +57,7 @@ private:
     const std::vector<store::model_spec>& models_;
     std::vector<bus::change_counters::slot>* const changed_;
     const std::thread::id home_ = std::this_thread::get_id();
+    std::optional<error> broken_;  ///< the projector's
 
     std::mutex mutex_;
     std::condition_variable changed_state_;

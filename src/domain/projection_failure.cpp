@@ -1,3 +1,4 @@
+#include "domain/projection_access_impl.hpp"
 #include "domain/projection_runner_impl.hpp"
 #include "telemetry/log.hpp"
 
@@ -34,11 +35,14 @@ void projection_runner::state::failed(projection& p, follower& f, const error& w
                        "a projection's checkpoint was moved by somebody else; it is read again",
                        {{"projection", std::string_view{p.spec.name}},
                         {"error", std::string_view{why.client}}});
+        // Rows may have changed without anybody here having counted it.
+        changes.bump_all();
         reopen(p);
         return;
     }
-    // Not the events' fault when the behavior did not get to them.
-    if (tried == 0 || why.code == bus::bus_errc::busy || why.code == bus::bus_errc::unavailable) {
+    // Not the events' fault when the store failed or the behavior did not get to them.
+    if (tried == 0 || is_store_failure(why) || why.code == bus::bus_errc::busy ||
+        why.code == bus::bus_errc::unavailable) {
         stop(p, f, why, 0);
         return;
     }

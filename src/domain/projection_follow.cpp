@@ -167,7 +167,7 @@ void projection_runner::state::serve_if_complete(projection& p) {
     if (made.stopped() || made.left() != 0) return;
     const store::position head = events.head();
     // Reads must not go back; and under steady writes "exactly at the head" may never come.
-    if (!p.frozen && made.seen < p.serving.seen) return;
+    if (!p.ahead_of_log && made.seen < p.serving.seen) return;
     if (!made.at_head && head > made.seen + p.spec.batch_max) return;
     auto ok = save(made);
     if (ok) ok = views.serve(made.id);
@@ -179,6 +179,7 @@ void projection_runner::state::serve_if_complete(projection& p) {
     p.serving = std::move(made);
     p.building.reset();
     p.frozen = false;
+    p.ahead_of_log = false;
     p.near_head = true;
     telemetry::log(telemetry::level::info, "domain", "a rebuilt projection serves now",
                    {{"projection", std::string_view{p.spec.name}},

@@ -130,10 +130,13 @@ bool projection_runner::state::take_wishes(const shared& p) {
     {
         const std::lock_guard lock{p->mutex};
         pause_wish = std::exchange(p->pause_wish, std::nullopt);
-        skip_wish = std::exchange(p->skip_wish, std::nullopt);
         removal = std::exchange(p->removal, std::nullopt);
         retry = std::exchange(p->retry_wish, false);
-        rebuild_now = std::exchange(p->rebuild_wish, false);
+        // These need the generations: they wait until the store can be read.
+        if (p->open) {
+            skip_wish = std::exchange(p->skip_wish, std::nullopt);
+            rebuild_now = std::exchange(p->rebuild_wish, false);
+        }
     }
     if (removal) {
         if (p->open) {
@@ -159,7 +162,7 @@ bool projection_runner::state::take_wishes(const shared& p) {
                             {"error", std::string_view{ok.error().client}}});
         }
     }
-    if (rebuild_now && p->open && !p->building) {
+    if (rebuild_now && !p->building) {
         if (auto ok = begin_building(*p); !ok) {
             p->building.reset();
             telemetry::log(telemetry::level::error, "domain", "a rebuild could not begin",
@@ -167,7 +170,7 @@ bool projection_runner::state::take_wishes(const shared& p) {
                             {"error", std::string_view{ok.error().client}}});
         }
     }
-    if (skip_wish && p->open) skip(*p, *skip_wish);
+    if (skip_wish) skip(*p, *skip_wish);
     publish(*p);
     return true;
 }
