@@ -188,6 +188,13 @@ std::size_t text_bytes(const recorded_event& event) {
     return bytes;
 }
 
+void remember_keys(const append_request& request, const append_outcome& outcome, unix_us now,
+                   log_state& log) {
+    for (const auto& entry : request.keys) {
+        log.remember(request.tenant, entry, entry.answer(outcome), now);
+    }
+}
+
 append_outcome write(append_request& request, write_batch& batch, log_state& log) {
     append_outcome outcome;
     outcome.recorded_at = batch.now;
@@ -226,9 +233,7 @@ append_outcome write(append_request& request, write_batch& batch, log_state& log
     batch.appends.push_back({.origin = request.origin,
                              .first = static_cast<std::uint32_t>(first),
                              .count = static_cast<std::uint32_t>(events.size() - first)});
-    for (const auto& entry : request.keys) {
-        log.remember(request.tenant, entry, entry.answer(outcome), batch.now);
-    }
+    remember_keys(request, outcome, batch.now, log);
     if (place != 0 && request.backing) {
         batch.events->backing.push_back(std::move(request.backing));
     }
@@ -247,6 +252,8 @@ result<append_outcome> decide(append_request& request, write_batch& batch, log_s
     auto written = written_before(request, log);
     if (!written) return fail(std::move(written.error()));
     if (*written) {
+        // An answer is an answer: another request under this key must find it taken.
+        remember_keys(request, **written, batch.now, log);
         batch.appends.push_back({.origin = request.origin});
         return std::move(**written);
     }

@@ -13,6 +13,7 @@
 #include "store/open.hpp"
 
 #include <atomic>
+#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>

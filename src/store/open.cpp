@@ -4,6 +4,7 @@
 #include "store/memory/memory_views.hpp"
 #include "store/sqlite/connection.hpp"
 #include "store/sqlite/event_log.hpp"
+#include "store/sqlite/view_store.hpp"
 
 #include <fmt/format.h>
 

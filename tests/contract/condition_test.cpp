@@ -100,6 +100,11 @@ TEST_CASE("condition: a wide one over many streams is exact", "[store][condition
                      .condition = append_condition{{{.stream_prefix = "wide-1"}}, 1500}});
     REQUIRE_FALSE(refused);
     CHECK(refused.error().members->at("position").to_number<int>() == 1501);
+    // Beyond what is looked at one by one.
+    const auto far = append(log, {.appends = {{.stream = "probe"}},
+                                  .condition = append_condition{{{.stream_prefix = "narrow"}}, 1}});
+    REQUIRE_FALSE(far);
+    CHECK(far.error().members->at("position").to_number<int>() == 12'001);
     CHECK(try_with(log, {{.stream_prefix = "narrow"}}, 12'000) == failed);
     CHECK(try_with(log, {{.stream_prefix = "narrow"}}, 12'001) == std::error_code{});
     CHECK(try_with(log, {{.stream_prefix = "wide-3"}}, 23'999) == std::error_code{});

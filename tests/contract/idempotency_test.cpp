@@ -160,6 +160,22 @@ TEST_CASE("idempotency: a key under another request is refused", "[store][idempo
     CHECK_FALSE(value(log.find_answer(tenant, "new")));
 }
 
+TEST_CASE("idempotency: a key under which known events came again is taken",
+          "[store][idempotency]") {
+    store_under_test store{each_backend()};
+    event_log& log = store.log();
+    const auto ids = events_with_ids(2);
+    appended(log, {.stream = "s", .events = ids});
+    const auto by_key = [&](const std::string& fingerprint) -> request {
+        return {.appends = {{.stream = "s", .events = ids}},
+                .keys = {{.name = "k", .fingerprint = fingerprint, .answer = "A"}}};
+    };
+    CHECK(appended(log, by_key("f")).repeated);
+    CHECK(appended(log, by_key("f")).stored_answer == "A");
+    CHECK(code_of(append(log, by_key("g"))) == make_error_code(store_errc::key_conflict));
+    CHECK(log.head() == 2);
+}
+
 TEST_CASE("idempotency: either of two keys is enough", "[store][idempotency]") {
     store_under_test store{each_backend()};
     event_log& log = store.log();

@@ -220,6 +220,34 @@ TEST_CASE("writer: stop answers what is queued and refuses what comes later", "[
     log.stop();
 }
 
+TEST_CASE("writer: what a killed process left is put into the database before it is served",
+          "[store][writer]") {
+    const auto copy = [](const std::filesystem::path& from, const scratch_folder& to,
+                         const char* file) {
+        std::filesystem::copy_file(from / file, to.path() / file);
+    };
+    const auto head_in = [](const scratch_folder& folder, auto look) {
+        telemetry::metrics metrics;
+        telemetry::health_registry health;
+        store_settings settings;
+        settings.url = "sqlite:";
+        settings.data = folder.path();
+        const auto opened = value(open_store(settings, metrics, health));
+        look();
+        return opened.log->head();
+    };
+    scratch_folder killed;  // as a kill leaves it: all in the WAL
+    scratch_folder served;  // what is in the database when it is served
+    {
+        store_under_test store{{.url = "sqlite:", .keeps = true}};
+        appended(store.log(), {.stream = "s", .events = events(3)});
+        copy(store.folder(), killed, "events.db");
+        copy(store.folder(), killed, "events.db-wal");
+    }
+    CHECK(head_in(killed, [&] { copy(killed.path(), served, "events.db"); }) == 3);
+    CHECK(head_in(served, [] {}) == 3);
+}
+
 TEST_CASE("writer: callbacks may append", "[store][writer]") {
     store_under_test store{each_backend()};
     event_log& log = store.log();

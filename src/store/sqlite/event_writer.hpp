@@ -106,7 +106,7 @@ private:
     [[nodiscard]] position first_of_prefix(std::uint64_t tenant, std::string_view prefix,
                                            position after);
     [[nodiscard]] position first_of_events(std::uint64_t tenant, std::string_view prefix,
-                                           position after);
+                                           position after, position to);
     [[nodiscard]] position first_of_streams(std::uint64_t tenant, std::string_view prefix,
                                             position after);
     [[nodiscard]] position first_in_stream(std::uint64_t stream, position after);

@@ -6,7 +6,7 @@
 namespace flexcore::store::sqlite {
 namespace {
 
-// A condition on streams alone: up to here looking at each event is cheaper than at each stream.
+// A condition on streams alone looks at so many events one by one before it looks at each stream.
 constexpr position scanned_for_condition_max = 10'000;
 
 /// The lowest text above all that begin with `prefix`.
@@ -261,17 +261,21 @@ position event_writer::first_of_lists(std::uint64_t tenant, const selector_claus
 }
 
 /// The first event after `after` in any stream whose name begins with `prefix`: by looking at the
-/// events when they are few, at the streams otherwise.
+/// next events, which finds what is frequent at once, then at the streams. (At the streams first,
+/// "no event at all" would look at each stream of the tenant while all appends wait.)
 position event_writer::first_of_prefix(std::uint64_t tenant, std::string_view prefix,
                                        position after) {
-    return head_ - after <= scanned_for_condition_max ? first_of_events(tenant, prefix, after)
-                                                      : first_of_streams(tenant, prefix, after);
+    const position to = after + std::min(head_ - after, scanned_for_condition_max);
+    const position near = first_of_events(tenant, prefix, after, to);
+    if (near != 0 || to == head_ || failure()) return near;
+    return first_of_streams(tenant, prefix, to);
 }
 
+/// The first of them after `after` and not beyond `to`.
 position event_writer::first_of_events(std::uint64_t tenant, std::string_view prefix,
-                                       position after) {
+                                       position after, position to) {
     run_scope scope{events_after_};
-    events_after_.bind(1, after).bind(2, tenant);
+    events_after_.bind(1, after).bind(2, tenant).bind(3, to);
     int code = events_after_.step();
     for (; code == SQLITE_ROW; code = events_after_.step()) {
         if (events_after_.text(1).starts_with(prefix)) return events_after_.natural(0);
