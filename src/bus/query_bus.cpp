@@ -249,7 +249,7 @@ void query_bus::state::land(const std::shared_ptr<query_flight>& flight, recorde
     } else {
         answer = answer_of(*data, reads.pos());
         const auto& entry = *flight->entry;
-        if (entry.about.cache && !entry.removed.load()) {
+        if (entry.about.cache && !reads.failed() && !entry.removed.load()) {
             auto kept = std::make_shared<cached_answer>();
             kept->answer = *answer;
             kept->seen = reads.seen();

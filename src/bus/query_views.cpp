@@ -28,7 +28,10 @@ auto recorded_views::with_reader(std::string_view model, change_counters::slot s
     if (at_home && snapshot_) return read(*snapshot_);
 
     auto opened = store_.read();
-    if (!opened) return std::unexpected{std::move(opened.error())};
+    if (!opened) {
+        failed_ = true;
+        return std::unexpected{std::move(opened.error())};
+    }
     if (at_home && first) {
         snapshot_ = std::move(*opened);
         return read(*snapshot_);
@@ -47,7 +50,10 @@ result<std::optional<store::row>> recorded_views::get(std::string_view model,
     return with_reader(model, slot,
                        [&](store::view_reader& from) -> result<std::optional<store::row>> {
                            auto row = from.get(tenant_, model, key);
-                           if (!row) return row;
+                           if (!row) {
+                               failed_ = true;
+                               return row;
+                           }
                            if (*row) pos_ = std::max(pos_, (*row)->pos);
                            // Beyond some rows the model as a whole stands for them: cheaper to
                            // check.
@@ -67,8 +73,10 @@ result<store::row_page> recorded_views::scan(std::string_view model,
     const auto slot = change_counters::model_slot(tenant_, model);
     return with_reader(model, slot, [&](store::view_reader& from) -> result<store::row_page> {
         auto page = from.scan(tenant_, model, query);
+        failed_ = failed_ || !page;
         if (!page) return page;
         const auto changed = from.changed_at(model);
+        failed_ = failed_ || !changed;
         if (!changed) return std::unexpected{changed.error()};
         pos_ = std::max(pos_, *changed);
         scanned_.push_back(slot);

@@ -32,6 +32,8 @@ public:
 
     /// After `close`:
     [[nodiscard]] bool moved() const noexcept { return moved_; }
+    /// A read was answered with an error: what the handler made of it depends on no row.
+    [[nodiscard]] bool failed() const noexcept { return failed_; }
     [[nodiscard]] std::uint64_t seen() const noexcept { return seen_; }
     [[nodiscard]] store::position pos() const noexcept { return pos_; }
     [[nodiscard]] std::vector<change_counters::slot> read() const;
@@ -56,6 +58,7 @@ private:
     bool home_over_ = false;
     bool begun_ = false;
     bool moved_ = false;
+    bool failed_ = false;
     std::uint64_t seen_ = 0;
     store::position pos_ = 0;
     std::unique_ptr<store::view_reader> snapshot_;

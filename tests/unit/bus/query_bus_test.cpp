@@ -311,6 +311,21 @@ TEST_CASE("queries: nothing found is not_found, and not cached") {
     CHECK(handler->runs == 2);
 }
 
+TEST_CASE("queries: what a handler makes of a failed read is not cached") {
+    query_world w;
+    w.put("1", R"({"n":1})");
+    auto handler = w.add({}, [](const bus::query&, bus::query_views& views, done_function done) {
+        const bool there = views.get("items", "1").has_value();
+        store::scan_query astray;
+        astray.after = "no cursor";
+        const auto page = views.scan("items", astray);
+        done(there && !page ? "[]" : "null");
+    });
+    CHECK((*w.ask().get())->body == R"({"data":[],"position":1})");
+    CHECK((*w.ask().get())->body == R"({"data":[],"position":1})");
+    CHECK(handler->runs == 2);
+}
+
 TEST_CASE("queries: a model that is not declared is refused to the handler") {
     query_world w;
     w.add({}, [](const bus::query&, bus::query_views& views, done_function done) {
