@@ -4,7 +4,6 @@
 #include "base/names.hpp"
 #include "bus/command_metadata_impl.hpp"
 #include "bus/outcome_impl.hpp"
-#include "telemetry/log.hpp"
 
 #include <shared_mutex>
 
@@ -33,10 +32,9 @@ struct registered {
 }  // namespace
 
 struct command_bus::state {
-    state(command_settings s, store::event_log& l, const authorizer& a, inline_gate& g,
-          key_registry& k, runtime::timers& t, telemetry::metrics& m)
+    state(command_settings s, const authorizer& a, inline_gate& g, key_registry& k,
+          runtime::timers& t, telemetry::metrics& m)
         : settings{s},
-          log{l},
           auth{a},
           gate{g},
           keys{k},
@@ -48,7 +46,6 @@ struct command_bus::state {
                              "Answers that came after their command's deadline")} {}
 
     const command_settings settings;
-    store::event_log& log;
     const authorizer& auth;
     inline_gate& gate;
     key_registry& keys;
@@ -102,7 +99,7 @@ public:
             return;
         }
         if (self->timer != 0) self->bus_->timers.cancel(self->timer);
-        if (reply && !self->bus_->gate.applied(reply->pos)) {
+        if (reply && !reply->events.empty() && !self->bus_->gate.applied(reply->pos)) {
             const auto pos = reply->pos;
             self->bus_->gate.when_applied(
                 pos, monotonic::now() + self->bus_->settings.inline_wait,
@@ -182,10 +179,10 @@ result<accepted_command> accept(command cmd, const registered& entry, const auth
 
 }  // namespace
 
-command_bus::command_bus(command_settings settings, store::event_log& log, const authorizer& auth,
+command_bus::command_bus(command_settings settings, store::event_log&, const authorizer& auth,
                          inline_gate& gate, key_registry& keys, runtime::timers& timers,
                          telemetry::metrics& metrics)
-    : state_{std::make_shared<state>(settings, log, auth, gate, keys, timers, metrics)} {}
+    : state_{std::make_shared<state>(settings, auth, gate, keys, timers, metrics)} {}
 
 command_bus::~command_bus() = default;
 

@@ -279,6 +279,7 @@ TEST_CASE("commands: the answer waits for inline projections, a refusal does not
     const auto accepted = w.send(add_command());
     bus::command_reply reply;
     reply.pos = 5;
+    reply.events = {{.id = uuid_v7(), .type = "counter.added", .ver = 1, .pos = 5}};
     w.handler->answer(0, reply);
     CHECK(accepted.empty());
     CHECK(gate.waiting() == 1);
@@ -288,6 +289,10 @@ TEST_CASE("commands: the answer waits for inline projections, a refusal does not
     const auto refused = w.send(add_command());
     w.handler->answer(1, fail(bus::bus_errc::command_rejected, "no"));
     CHECK_FALSE(refused.get());
+
+    const auto without_events = w.send(add_command());
+    w.handler->answer(2);
+    CHECK(without_events.get());
 }
 
 TEST_CASE("commands: the catalogue is sorted; a type has one handler") {
