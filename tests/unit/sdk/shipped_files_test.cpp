@@ -15,8 +15,7 @@ namespace {
 
 const std::filesystem::path built = FLEXCORE_BINARY_DIR;
 
-std::vector<std::string> exported(const std::filesystem::path& file) {
-    const auto command = "nm -D --defined-only --format=posix '" + file.string() + "'";
+std::vector<std::string> names_of(const std::string& command) {
     auto* pipe = popen(command.c_str(), "r");
     REQUIRE(pipe != nullptr);
     std::vector<std::string> names;
@@ -28,6 +27,9 @@ std::vector<std::string> exported(const std::filesystem::path& file) {
     REQUIRE(pclose(pipe) == 0);
     return names;
 }
+std::vector<std::string> exported(const std::filesystem::path& file) {
+    return names_of("nm -D --defined-only --format=posix '" + file.string() + "'");
+}
 
 }  // namespace
 
@@ -35,6 +37,16 @@ TEST_CASE("a plugin file exports its entry and nothing else") {
     for (const auto* name : {"counter", "echo", "orders"})
         CHECK(exported(built / "plugins" / (std::string{name} + ".so")) ==
               std::vector<std::string>{FXC_ENTRY_SYMBOL});
+}
+
+TEST_CASE("plugin.hpp has no symbol that libraries would share, whatever the compiler's flags") {
+    // This program is built without -fno-gnu-unique and holds several plugins.
+    CHECK(names_of("nm -C '" + (built / "tests/unit_sdk").string() +
+                   "' | awk '$2 == \"u\" && /flexcore::plugin/ {print $3}'")
+              .empty());
+    CHECK_FALSE(names_of("nm -C '" + (built / "tests/unit_sdk").string() +
+                         "' | awk '/flexcore::plugin/ {print $3}'")
+                    .empty());
 }
 
 TEST_CASE("a plugin that says FXC_UNLOADABLE is gone after dlclose") {
