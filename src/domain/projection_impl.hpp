@@ -102,6 +102,7 @@ struct projection {
     mutable std::condition_variable opened;
     bool tried_open = false;
     projection_status shown;
+    bool being_built = false;  ///< also when the rebuild has stopped at an event
     store::position building_poison = 0;
     std::optional<bool> pause_wish;
     bool retry_wish = false;

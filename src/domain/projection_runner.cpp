@@ -91,6 +91,7 @@ void projection_runner::state::publish(projection& p) {
         p.shown.checkpoint = f.seen;
         p.shown.error = !p.open_error.empty() ? p.open_error : working.stopped_because;
         p.shown.poison = working.poison != 0 ? working.poison : f.poison;
+        p.being_built = p.building.has_value();
         p.building_poison = p.building ? p.building->poison : 0;
         p.shown.rebuild_position = p.building ? p.building->seen : 0;
     }
@@ -323,7 +324,7 @@ result<void> projection_runner::rebuild(std::string_view name) {
         if (p->shown.state == projection_state::paused) {
             return fail(wrong_state("the projection is paused; resume it first"));
         }
-        if (p->shown.state == projection_state::rebuilding || p->rebuild_wish) {
+        if (p->being_built || p->rebuild_wish) {
             return fail(wrong_state("the projection is being rebuilt already"));
         }
         p->rebuild_wish = true;
