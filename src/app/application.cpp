@@ -51,7 +51,10 @@ double ms(monotonic::duration d) { return std::chrono::duration<double, std::mil
 std::string_view version() noexcept { return FLEXCORE_VERSION; }
 
 struct application::state {
-    explicit state(loaded_settings loaded) : settings{std::move(loaded.values)} {}
+    explicit state(loaded_settings loaded) : settings{std::move(loaded.values)} {
+        // What people are told must hold whatever folder they stand in.
+        settings.store.data = std::filesystem::absolute(settings.store.data).lexically_normal();
+    }
 
     app::settings settings;
     telemetry::metrics metrics;

@@ -63,17 +63,26 @@ private:
     std::thread thread_;
 };
 
+/// The log of the settings; its lines are written out at the end of life.
 class log_scope {
 public:
-    explicit log_scope(const settings& s) {
+    log_scope() = default;
+    ~log_scope() { telemetry::log_stop(); }
+    log_scope(const log_scope&) = delete;
+    log_scope& operator=(const log_scope&) = delete;
+
+    result<void> start(const settings& s) {
         telemetry::log_settings log = s.log;
         const bool terminal = log.file.empty() && ::isatty(STDERR_FILENO) != 0 &&
                               std::getenv("NO_COLOR") == nullptr;  // NOLINT: before threads
         log.colour =
             s.colour == colour_choice::always || (s.colour == colour_choice::automatic && terminal);
-        telemetry::log_start(log);
+        auto started = telemetry::log_start(log);
+        if (started) return {};
+        error e = std::move(started.error());
+        e.client = fmt::format("the log cannot be written (log.file): {}", e.client);
+        return fail(std::move(e));
     }
-    ~log_scope() { telemetry::log_stop(); }
 };
 
 result<void> write_port(const std::filesystem::path& file, std::uint16_t port) {
@@ -93,22 +102,15 @@ result<void> write_port(const std::filesystem::path& file, std::uint16_t port) {
     return {};
 }
 
-/// The log's file is opened by a library that throws: look first, and say it with its setting.
-result<void> check_log_file(const settings& s) {
-    if (s.log.file.empty()) return {};
-    if (std::ofstream{s.log.file, std::ios::app}) return {};
-    return fail(base_errc::io, fmt::format("log.file: cannot write {}", s.log.file));
-}
-
 }  // namespace
 
 result<int> serve(const loaded_settings& loaded, const serve_files& files, std::ostream& out) {
-    if (auto writable = check_log_file(loaded.values); !writable) return fail(writable.error());
     runtime::ignore_broken_pipes();
     stop_request stop;
     // Before the log: its thread must inherit the blocked signals.
     const runtime::stop_signal signals{[&stop] { stop.set(); }};
-    const log_scope log{loaded.values};
+    log_scope log;
+    if (auto logging = log.start(loaded.values); !logging) return fail(logging.error());
     if (!loaded.values.http.host.empty() && !is_loopback(loaded.values.http.host))
         telemetry::log(telemetry::level::warn, "app",
                        "listening beyond loopback without authentication: everybody who reaches "

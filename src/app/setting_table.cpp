@@ -43,8 +43,8 @@ setting_value load(monotonic::duration field) {
     return std::int64_t{std::chrono::duration_cast<milliseconds>(field).count()};
 }
 setting_value load(const std::vector<std::filesystem::path>& field) {
-    std::vector<std::string> texts;
-    for (const auto& path : field) texts.push_back(path.string());
+    std::vector<std::string> texts(field.size());
+    std::ranges::transform(field, texts.begin(), [](const auto& path) { return path.string(); });
     return texts;
 }
 setting_value load(const std::vector<plugin_entry>& field) { return field; }
@@ -121,6 +121,7 @@ void append(std::vector<setting>& table, Rows&&... rows) {
 }
 
 // Reaches one field of const and mutable settings alike.
+// NOLINTNEXTLINE(bugprone-macro-parentheses): a path of members takes none
 #define FLEXCORE_FIELD(path) [](auto& s) -> auto& { return s.path; }
 
 void add_http(std::vector<setting>& t) {

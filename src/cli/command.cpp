@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 
 #include <fmt/format.h>
+#include <boost/json/serialize.hpp>
 
 #include <memory>
 #include <ostream>

@@ -191,7 +191,7 @@ result<http_answer> http_client::ask(const http_request& request) {
         return ec;
     };
     if (const auto done = state_->exchange(request, read); !done) return fail(done.error());
-    http_answer answer = state_->head_of(*parser);
+    http_answer answer = state::head_of(*parser);
     answer.body = std::move(parser->get().body());
     if (!parser->keep_alive()) state_->drop();
     return answer;
@@ -209,7 +209,7 @@ result<http_answer> http_client::open(const http_request& request) {
         return ec;
     };
     if (const auto done = state_->exchange(request, read); !done) return fail(done.error());
-    return state_->head_of(*state_->endless);
+    return state::head_of(*state_->endless);
 }
 
 result<std::optional<std::string>> http_client::read_part() {

@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include <fmt/format.h>
+#include <boost/json/serialize.hpp>
 
 #include <memory>
 #include <ostream>

@@ -77,7 +77,7 @@ TEST_CASE("start: an unwritable data folder or log file is refused with its sett
     CHECK(data.code == 1);
     CHECK(contains(data.err, "store.data"));
     const auto log = serve({"--data", (folder / "d").string(), "--listen", "127.0.0.1:0", "--set",
-                            "log.file=" + (folder / "no/such/folder").string()});
+                            "log.file=" + (folder / "file/below").string()});
     CHECK(log.code == 1);
     CHECK(contains(log.err, "log.file"));
 }

@@ -140,6 +140,17 @@ TEST_CASE("stop: a client that never finishes its request cannot hold the stop b
     CHECK(end->code == 0);
 }
 
+TEST_CASE("stop: what hangs does not hold it beyond its bound, and the exit code is 1") {
+    const auto folder = plugin_file("").parent_path().parent_path() / "tests" / "plugins";
+    server s{{.plugins = {(folder / "drain_hangs.so").string()},
+              .args = {"--plugin-dir", folder.string(), "--set", "plugins.drain_timeout_ms=1h",
+                       "--set", "runtime.stop_ms_max=1s"}}};
+    const auto end = s.stop(20s);
+    REQUIRE(end);
+    CHECK(end->code == 1);
+    CHECK(contains(s.log(), "runtime.stop_ms_max"));
+}
+
 TEST_CASE("stop: event streams are ended, so that a subscriber does not hold the stop") {
     server s;
     sse_reader reader{s.port(), "/v1/events/stream"};
