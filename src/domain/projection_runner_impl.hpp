@@ -21,7 +21,7 @@ struct projection_runner::state {
 
     using shared = std::shared_ptr<projection>;
 
-    // projection_runner.cpp
+    // projection_pass.cpp: who there is, what they want, what is shown of them
     [[nodiscard]] std::vector<shared> all() const;
     [[nodiscard]] shared find(std::string_view name) const;
     [[nodiscard]] projection_status status_of(const projection&) const;

@@ -1,111 +1,8 @@
-#include "bus/query_bus.hpp"
-
-#include "unit/bus/fixture.hpp"
+#include "unit/bus/query_fixture.hpp"
 
 using namespace flexcore;
 using namespace flexcore::test;
 using namespace std::chrono_literals;
-
-namespace {
-
-using answer_ptr = std::shared_ptr<const bus::query_answer>;
-using answer_box = mailbox<result<answer_ptr>>;
-using done_function = std::move_only_function<void(result<std::string>)>;
-
-/// Runs what the test says; counts.
-class scripted_handler final : public bus::query_handler {
-public:
-    using script = std::function<void(const bus::query&, bus::query_views&, done_function)>;
-    explicit scripted_handler(script s) : script_{std::move(s)} {}
-    void handle(const bus::query& q, bus::query_views& views, done_function done) override {
-        runs.fetch_add(1);
-        script_(q, views, std::move(done));
-    }
-    std::atomic<int> runs{0};
-
-private:
-    script script_;
-};
-
-class set_progress final : public bus::read_model_progress {
-public:
-    store::position reached(const std::vector<std::string>&) const override { return at.load(); }
-    void when_reached(const std::vector<std::string>&, store::position, deadline,
-                      std::move_only_function<void(bool)> done) override {
-        const std::lock_guard lock{mutex};
-        waiting = std::move(done);
-    }
-    void answer(bool how) {
-        REQUIRE(eventually([&] {
-            const std::lock_guard lock{mutex};
-            return static_cast<bool>(waiting);
-        }));
-        auto done = std::move(waiting);
-        done(how);
-    }
-    std::atomic<store::position> at{100};
-    std::mutex mutex;
-    std::move_only_function<void(bool)> waiting;
-};
-
-struct query_world : world {
-    bus::change_counters changes;
-    bus::allow_all everybody;
-    set_progress progress;
-    bus::query_bus queries;
-    store::generation generation;
-    store::position checkpoint = 0;
-
-    explicit query_world(bus::query_settings settings = {})
-        : queries{settings, *store.views, progress, changes, everybody, workers, timers, metrics} {
-        auto made = store.views->create(
-            "p", 1, {{.name = "items", .indexed = {"n"}}, {.name = "hidden", .indexed = {}}});
-        REQUIRE(made);
-        generation = *made;
-    }
-    ~query_world() { stop(); }
-
-    void put(const std::string& key, const std::string& json, bool bump = true) {
-        auto rows = store.views->begin(generation.id, checkpoint);
-        REQUIRE(rows);
-        ++checkpoint;
-        REQUIRE((*rows)->put("default", "items", key, json, checkpoint));
-        REQUIRE((*rows)->commit(checkpoint));
-        if (bump) this->bump(key);
-    }
-    void bump(const std::string& key) {
-        changes.bump(bus::change_counters::row_slot("default", "items", key));
-        changes.bump(bus::change_counters::model_slot("default", "items"));
-    }
-
-    std::shared_ptr<scripted_handler> add(bus::query_descriptor about,
-                                          scripted_handler::script script) {
-        auto handler = std::make_shared<scripted_handler>(std::move(script));
-        if (about.name.empty()) about.name = "q.item";
-        if (about.reads.empty()) about.reads = {"items"};
-        REQUIRE(queries.add(std::move(about), handler));
-        return handler;
-    }
-    /// Answers the row under key "1", or not_found.
-    std::shared_ptr<scripted_handler> add_get(bus::query_descriptor about = {}) {
-        return add(std::move(about),
-                   [](const bus::query&, bus::query_views& views, done_function done) {
-                       auto row = views.get("items", "1");
-                       if (!row) return done(std::unexpected{row.error()});
-                       if (!*row) return done(fail(bus::bus_errc::not_found, "no such item"));
-                       done((*row)->json);
-                   });
-    }
-    answer_box ask(bus::query q) {
-        if (q.name.empty()) q.name = "q.item";
-        answer_box box;
-        queries.ask(std::move(q), box.receiver());
-        return box;
-    }
-    answer_box ask() { return ask(bus::query{}); }
-};
-
-}  // namespace
 
 TEST_CASE("queries: an answer has its data, the position it reflects and an etag over the data") {
     query_world w;
@@ -150,77 +47,6 @@ TEST_CASE("queries: changes of other rows leave an answer in the cache, its own 
     w.put("1", R"({"n":2})");
     CHECK((*w.ask().get())->body == R"({"data":{"n":2},"position":3})");
     CHECK(handler->runs == 2);
-}
-
-TEST_CASE("queries: a row that comes into being ends an answer that missed it") {
-    query_world w;
-    w.add({}, [](const bus::query&, bus::query_views& views, done_function done) {
-        done(*views.get("items", "1") ? "true" : "false");
-    });
-    CHECK((*w.ask().get())->body == R"({"data":false,"position":0})");
-    w.put("1", "{}");
-    CHECK((*w.ask().get())->body == R"({"data":true,"position":1})");
-}
-
-TEST_CASE("queries: a scan depends on its whole model and reflects its last change") {
-    query_world w;
-    w.put("1", R"({"n":1})");
-    auto handler = w.add({}, [](const bus::query&, bus::query_views& views, done_function done) {
-        store::scan_query all;
-        all.order = {{.field = "n", .descending = true}};
-        const auto page = views.scan("items", all);
-        done(page ? std::to_string(page->rows.size()) : "null");
-    });
-    CHECK((*w.ask().get())->body == R"({"data":1,"position":1})");
-    w.put("2", R"({"n":2})");
-    CHECK((*w.ask().get())->body == R"({"data":2,"position":2})");
-    CHECK(handler->runs == 2);
-}
-
-TEST_CASE("queries: a change between the handler's reads and its answer is not cached over") {
-    query_world w;
-    w.put("1", R"({"n":1})");
-    auto handler = w.add({}, [&](const bus::query&, bus::query_views& views, done_function done) {
-        auto row = views.get("items", "1");
-        if (w.checkpoint == 1) w.put("1", R"({"n":2})");
-        done((*row)->json);
-    });
-    CHECK((*w.ask().get())->body == R"({"data":{"n":1},"position":1})");
-    CHECK((*w.ask().get())->body == R"({"data":{"n":2},"position":2})");
-    CHECK(handler->runs == 2);
-}
-
-TEST_CASE("queries: the reads of a handler see one moment") {
-    query_world w;
-    w.put("1", R"({"n":1})");
-    w.add({}, [&](const bus::query&, bus::query_views& views, done_function done) {
-        const auto first = views.get("items", "1");
-        w.put("1", R"({"n":2})", false);
-        const auto second = views.get("items", "1");
-        done((*first)->json == (*second)->json ? "true" : "false");
-    });
-    CHECK((*w.ask().get())->body.starts_with(R"({"data":true)"));
-}
-
-TEST_CASE("queries: a handler that reads later is run again when the rows have moved") {
-    query_world w;
-    w.put("1", R"({"n":1})");
-    std::vector<std::thread> threads;
-    std::mutex mutex;
-    auto handler = w.add({}, [&](const bus::query&, bus::query_views& views, done_function done) {
-        auto first = views.get("items", "1");
-        const std::lock_guard lock{mutex};
-        threads.emplace_back(
-            [&w, &views, first = std::move(first), done = std::move(done)]() mutable {
-                if (w.checkpoint == 1) w.put("1", R"({"n":2})");
-                const auto second = views.get("items", "1");
-                if (!second) return done(std::unexpected{second.error()});
-                done((*first)->json == (*second)->json ? (*second)->json : "\"torn\"");
-            });
-    });
-    CHECK((*w.ask().get())->body == R"({"data":{"n":2},"position":2})");
-    CHECK(handler->runs == 2);
-    for (auto& thread : threads) thread.join();
 }
 
 TEST_CASE("queries: parameters are checked, and equal ones share an answer") {
@@ -309,30 +135,6 @@ TEST_CASE("queries: nothing found is not_found, and not cached") {
         CHECK(answer.error().code == bus::bus_errc::not_found);
     }
     CHECK(handler->runs == 2);
-}
-
-TEST_CASE("queries: what a handler makes of a failed read is not cached") {
-    query_world w;
-    w.put("1", R"({"n":1})");
-    auto handler = w.add({}, [](const bus::query&, bus::query_views& views, done_function done) {
-        const bool there = views.get("items", "1").has_value();
-        store::scan_query astray;
-        astray.after = "no cursor";
-        const auto page = views.scan("items", astray);
-        done(there && !page ? "[]" : "null");
-    });
-    CHECK((*w.ask().get())->body == R"({"data":[],"position":1})");
-    CHECK((*w.ask().get())->body == R"({"data":[],"position":1})");
-    CHECK(handler->runs == 2);
-}
-
-TEST_CASE("queries: a model that is not declared is refused to the handler") {
-    query_world w;
-    w.add({}, [](const bus::query&, bus::query_views& views, done_function done) {
-        const auto row = views.get("hidden", "1");
-        done(!row && row.error().code == store::store_errc::unknown_model ? "true" : "false");
-    });
-    CHECK((*w.ask().get())->body.starts_with(R"({"data":true)"));
 }
 
 TEST_CASE("queries: min_position waits for the read model, also in front of the cache") {
