@@ -2,10 +2,10 @@
 
 #include "plugin/calls/boundary.hpp"
 
-#include <signal.h>
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <cstddef>
 #include <cstring>
 #include <mutex>

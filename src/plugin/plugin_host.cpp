@@ -97,8 +97,12 @@ result<std::shared_ptr<resident>> plugin_host::state::load(const std::filesystem
     if (!file) return fail(std::move(file).error());
     const std::string config = configuration(config_json);
     auto brings = catalogue::parse(file->info());
-    result<void> checked = brings ? check_configuration(file->info().config_schema, config)
-                                  : fail(std::move(brings).error());
+    result<void> checked;
+    if (brings) {
+        checked = check_configuration(file->info().config_schema, config);
+    } else {
+        checked = fail(brings.error());
+    }
     if (checked && file->name() != stem)  // a symbolic link under another name
         if (const auto there = find(file->name()); there && there->current() != phase::retired)
             checked = fail(plugin_errc::already_loaded,
@@ -253,6 +257,7 @@ std::vector<plugin_status> plugin_host::list() const {
         for (const auto& [name, r] : state_->residents) all.push_back(r);
     }
     std::vector<plugin_status> statuses;
+    statuses.reserve(all.size());
     for (const auto& r : all) statuses.push_back(r->status());
     return statuses;
 }

@@ -9,6 +9,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <ranges>
 
 namespace flexcore::plugin {
 namespace {
@@ -122,7 +123,7 @@ result<void> registration::add_command(const std::shared_ptr<instance>& of,
 
 void registration::remove() {
     const auto take = [](std::vector<std::string>& names, auto remove) {
-        for (auto at = names.rbegin(); at != names.rend(); ++at) remove(*at);
+        for (const auto& name : std::views::reverse(names)) remove(name);
         names.clear();
     };
     const auto ended = [&] {

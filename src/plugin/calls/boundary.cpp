@@ -1,10 +1,9 @@
 #include "plugin/calls/boundary.hpp"
 
-#include <signal.h>
-
+#include <csignal>
 #include <cstddef>
-#include <cstdlib>
 #include <memory>
+#include <new>
 
 namespace flexcore::plugin {
 namespace {
@@ -20,25 +19,24 @@ public:
     signal_stack() noexcept {
         stack_t there{};
         if (::sigaltstack(nullptr, &there) != 0 || (there.ss_flags & SS_DISABLE) == 0) return;
-        memory_ = std::malloc(signal_stack_bytes);
-        if (memory_ == nullptr) return;
+        memory_.reset(new (std::nothrow) std::byte[signal_stack_bytes]);
+        if (!memory_) return;
         stack_t ours{};
-        ours.ss_sp = memory_;
+        ours.ss_sp = memory_.get();
         ours.ss_size = signal_stack_bytes;
         ::sigaltstack(&ours, nullptr);
     }
     signal_stack(const signal_stack&) = delete;
     signal_stack& operator=(const signal_stack&) = delete;
     ~signal_stack() {
-        if (memory_ == nullptr) return;
+        if (!memory_) return;
         stack_t none{};
         none.ss_flags = SS_DISABLE;
         ::sigaltstack(&none, nullptr);
-        std::free(memory_);
     }
 
 private:
-    void* memory_ = nullptr;
+    std::unique_ptr<std::byte[]> memory_;
 };
 
 }  // namespace

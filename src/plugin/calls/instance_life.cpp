@@ -30,7 +30,7 @@ std::string take_text(fxc_buffer& buffer) {
     return text;
 }
 
-std::string or_status(std::string text, fxc_status status) {
+std::string or_status(const std::string& text, fxc_status status) {
     return text.empty() ? fmt::format("status {}", status) : text;
 }
 
@@ -55,7 +55,7 @@ result<void> instance::create(const std::string& config_json) {
     std::string text;
     if (auto again = guard(name(), [&] { text = take_text(error_out); }))
         return refuse("create", *again);
-    if (status != FXC_OK) return refuse("create", or_status(std::move(text), status));
+    if (status != FXC_OK) return refuse("create", or_status(text, status));
     if (made == nullptr)
         return fail(plugin_errc::bad_abi, "breaks the plugin ABI: create gave no instance");
     object_ = made;

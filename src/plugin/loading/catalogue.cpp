@@ -69,6 +69,7 @@ public:
         if (slices.size() > entries_max)
             complain(fmt::format("must not hold more than {} entries", entries_max));
         std::vector<node> nodes;
+        nodes.reserve(slices.size());
         for (std::size_t i = 0; i < slices.size(); ++i)
             nodes.emplace_back(child(where_, i), slices[i]);
         return nodes;

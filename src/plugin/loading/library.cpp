@@ -14,8 +14,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 #include <utility>
 
 namespace flexcore::plugin {
@@ -40,7 +41,7 @@ private:
     int number_;
 };
 
-std::string system_text() { return std::strerror(errno); }
+std::string system_text() { return std::generic_category().message(errno); }
 
 bool below(const fs::path& file, const std::vector<fs::path>& dirs) {
     return std::ranges::any_of(dirs, [&](const fs::path& dir) {
@@ -148,12 +149,11 @@ result<void> library::open_file(const fs::path& given, const std::vector<fs::pat
 }
 
 result<void> library::negotiate() {
-    const void* const found = ::dlsym(handle_, FXC_ENTRY_SYMBOL);
+    void* const found = ::dlsym(handle_, FXC_ENTRY_SYMBOL);
     if (found == nullptr)
         return fail(plugin_errc::bad_file,
                     "a shared library, but not a plugin (it does not export " FXC_ENTRY_SYMBOL ")");
-    const auto entry = reinterpret_cast<decltype(&flexcore_plugin_negotiate)>(
-        reinterpret_cast<std::uintptr_t>(found));
+    const auto entry = std::bit_cast<decltype(&flexcore_plugin_negotiate)>(found);
 
     fxc_offer offer{};
     offer.struct_size = sizeof offer;
@@ -184,7 +184,7 @@ result<library> library::load(const fs::path& given, const std::vector<fs::path>
         loaded.handle_ = ::dlopen(memory_path(loaded.memory_).c_str(), RTLD_NOW | RTLD_LOCAL);
     }
     if (loaded.handle_ == nullptr) {
-        const char* const why = ::dlerror();
+        const char* const why = ::dlerror();  // NOLINT(concurrency-mt-unsafe): per thread here
         ::close(std::exchange(loaded.memory_, -1));
         return fail(plugin_errc::bad_file, "the library cannot be loaded",
                     to_utf8(why != nullptr ? why : "unknown"));

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstring>
 #include <map>
@@ -46,7 +47,7 @@ result<void> check_table(const memory_map& map, std::string_view what, const voi
 
 template <class Function>
 const void* pointer_to(Function* function) {
-    return reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(function));
+    return std::bit_cast<const void*>(function);
 }
 
 struct named_function {
@@ -94,7 +95,7 @@ result<std::vector<std::string>> check_list(const memory_map& map, std::string_v
     for (std::size_t i = 0;; ++i) {
         if (i > name_list_max)
             return refuse(fmt::format("{} does not end within {} entries", what, name_list_max));
-        if (!map.readable(list + i, sizeof *list))
+        if (!map.readable(static_cast<const void*>(list + i), sizeof *list))
             return refuse(fmt::format("{} is not a list", what));
         if (list[i] == nullptr) return texts;
         auto text = check_text(map, fmt::format("{}[{}]", what, i), list[i], name_bytes_max);
@@ -107,7 +108,10 @@ bool is_semantic_version(std::string_view text) {
     // 1.2.3, 1.2.3-rc.1+build: three numbers, then anything a version may hold.
     std::size_t at = 0;
     for (int part = 0; part < 3; ++part) {
-        if (part > 0 && (at >= text.size() || text[at++] != '.')) return false;
+        if (part > 0) {
+            if (at >= text.size() || text[at] != '.') return false;
+            ++at;
+        }
         const std::size_t from = at;
         while (at < text.size() && text[at] >= '0' && text[at] <= '9') ++at;
         if (at == from) return false;
