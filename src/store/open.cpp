@@ -26,9 +26,11 @@ result<opened_store> open_sqlite(const store_settings& settings, telemetry::metr
         {.folder = *folder, .limits = limits_of(settings), .wal_bytes_max = settings.wal_bytes_max},
         metrics, health);
     if (!log) return fail(std::move(log.error()));
+    auto views = sqlite::open_views({.folder = *folder, .wal_bytes_max = settings.wal_bytes_max});
+    if (!views) return fail(std::move(views.error()));
     return opened_store{
         .log = std::move(*log),
-        .views = memory::open_views(),
+        .views = std::move(*views),
         .description = fmt::format("{} in {}", sqlite::library_version(), settings.data.string())};
 }
 
