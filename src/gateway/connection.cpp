@@ -41,16 +41,17 @@ void connection::settle() {
     if (phase_ == phase::closed) return;
     const auto self = shared_from_this();
     now_ = monotonic::now();
-    bool more = true;
-    while (more) {
-        more = take_input();
+    for (;;) {
+        const bool waits_for_room = take_input();
         send_ready();
         flush();
         if (phase_ == phase::closed) return;
-        more = more && phase_ == phase::head && may_take_request();
+        if (waits_for_room && phase_ == phase::head && may_take_request()) continue;
+        if (!input_over_ || !input_ended()) break;
     }
+    if (phase_ == phase::closed) return;
     read_more();
-    if (phase_ != phase::closed) home_->timers().set(*this, deadline_now());
+    home_->timers().set(*this, deadline_now());
 }
 
 void connection::stop_soon() {
@@ -76,6 +77,7 @@ void connection::close() {
     line.swap(line_);
     for (const auto& one : line) {
         one->owner = nullptr;
+        if (one->stream_started) home_->core().counts.answered(*one, 200);
         if (!one->session) continue;
         one->session->on_closed();
         one->session.reset();

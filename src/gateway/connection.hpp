@@ -84,7 +84,8 @@ private:
     void dispatch(const std::shared_ptr<exchange>&);
     void refuse(const error&);
     void answer_and_end(exchange&, response);
-    void input_ended();
+    /// The client has shut its side down; true when there is something to send because of it.
+    [[nodiscard]] bool input_ended();
     [[nodiscard]] std::string_view input() const noexcept {
         return {in_.get() + in_begin_, in_end_ - in_begin_};
     }

@@ -68,13 +68,10 @@ void connection::read_done(boost::system::error_code bad, std::size_t count) {
         close();
         return;
     }
-    if (bad) {
+    if (bad)
         input_over_ = true;
-        input_ended();
-    } else if (phase_ != phase::linger) {
+    else if (phase_ != phase::linger)
         in_end_ += count;
-    }
-    if (phase_ == phase::closed) return;
     home_->mark_dirty(*this);
     home_->flush_dirty();
 }
@@ -297,26 +294,38 @@ void connection::answer_and_end(exchange& of, response answer) {
     head_begun_ = false;
 }
 
-void connection::input_ended() {
+bool connection::input_ended() {
     const error cut{make_error_code(gateway_errc::bad_request),
                     "The connection ended inside the request."};
-    if (phase_ == phase::linger) {
-        close();
-    } else if (phase_ == phase::body) {
-        body_broken(cut);
-    } else if (phase_ == phase::head) {
-        if (!line_.empty() && line_.back()->session && line_.back()->session->ends_with_input()) {
+    switch (phase_) {
+        case phase::linger:
             close();
-        } else if (may_take_request() && take_input(), phase_ == phase::head) {
-            // Whole requests that came before the end are answered; half a one is not.
-            if (in_begin_ != in_end_ && may_take_request())
-                refuse(cut);
-            else if (in_begin_ == in_end_ && line_.empty() && out_.empty())
+            return false;
+        case phase::body:
+            // A session with enough to do takes the rest later.
+            if (body_use_ == body_use::stream && current_->session &&
+                !current_->session->wants_body())
+                return false;
+            body_broken(cut);
+            return true;
+        case phase::head:
+            if (!line_.empty() && line_.back()->session &&
+                line_.back()->session->ends_with_input()) {
                 close();
-            else if (in_begin_ == in_end_)
+                return false;
+            }
+            // Whole requests that wait for room are answered; half a one is not.
+            if (!may_take_request()) return false;
+            if (in_begin_ != in_end_)
+                refuse(cut);
+            else
                 end_after_output();
-        }
+            return true;
+        case phase::ended:
+        case phase::closed:
+            return false;
     }
+    return false;
 }
 
 }  // namespace flexcore::gateway

@@ -50,18 +50,15 @@ private:
     void advance() {
         if (inside_ || port_ == nullptr) return;
         inside_ = true;
-        bool room = has_room();
-        while (room && begin_line()) {
+        bool room = false;
+        do {
             send_ready();
-            if (port_ == nullptr) break;
             room = has_room();
-        }
+        } while (room && begin_line());
         inside_ = false;
-        if (port_ == nullptr) return;
         buffer_.erase(0, read_to_);
         scanned_to_ -= read_to_;
         read_to_ = 0;
-        send_ready();
         const bool was_stalled = stalled_;
         stalled_ = !room;
         settle();

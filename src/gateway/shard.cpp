@@ -109,6 +109,7 @@ void shard::accept_next() {
 void shard::accepted(boost::system::error_code bad, tcp::socket socket) {
     if (!acceptor_ || bad == asio::error::operation_aborted) return;
     if (is_exhaustion(bad)) {
+        core_->counts.accept_failures.add();
         telemetry::log(telemetry::level::error, "gateway", "cannot accept connections",
                        {{"cause", std::string_view{bad.message()}}});
         accept_pause_->expires_after(accept_pause);

@@ -147,7 +147,7 @@ private:
 
     void tick() {
         if (port_ == nullptr) return;
-        const auto now = monotonic::now();
+        const auto now = home_->timers().now();
         if (!reading_ && now - last_sent_ >= id_every) tell_id();
         if (now >= next_comment_) {
             next_comment_ = now + comment_every;

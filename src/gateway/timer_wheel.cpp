@@ -18,7 +18,7 @@ void timer_wheel::link(entry& head, entry& what) noexcept {
     head.previous_ = &what;
 }
 
-timer_wheel::timer_wheel(monotonic::time_point now) : begin_{now} {
+timer_wheel::timer_wheel(monotonic::time_point now) : begin_{now}, now_{now} {
     for (ring& head : slots_) head.next_ = head.previous_ = &head;
 }
 
@@ -46,6 +46,7 @@ void timer_wheel::set(entry& what, deadline when) noexcept {
 }
 
 void timer_wheel::advance(monotonic::time_point now) {
+    now_ = now;
     const auto target =
         static_cast<std::uint64_t>(std::max(now - begin_, monotonic::duration::zero()) / tick);
     // After a long sleep every slot has come round once; one turn looks at them all.

@@ -46,6 +46,8 @@ public:
     void set(entry&, deadline when) noexcept;
     /// Runs what has expired by `now`.
     void advance(monotonic::time_point now);
+    /// Of the last `advance`.
+    [[nodiscard]] monotonic::time_point now() const noexcept { return now_; }
 
 private:
     static constexpr std::size_t slots = 512;
@@ -55,7 +57,7 @@ private:
     static void link(entry& head, entry& what) noexcept;
 
     std::array<ring, slots> slots_;
-    monotonic::time_point begin_;
+    monotonic::time_point begin_, now_;
     std::uint64_t passed_ = 0;  ///< ticks since begin_ that were worked off
 };
 

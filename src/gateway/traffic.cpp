@@ -8,6 +8,9 @@ traffic::traffic(telemetry::metrics& metrics, const router& table, bool access_l
     : connections{metrics.gauge_for("flexcore_http_connections", "Open HTTP connections")},
       refused{metrics.counter_for("flexcore_http_connections_refused_total",
                                   "HTTP connections refused at the limit")},
+      accept_failures{metrics.counter_for("flexcore_http_accept_failures_total",
+                                          "Attempts to accept a connection that found no "
+                                          "descriptor or memory")},
       bad_framing{metrics.counter_for("flexcore_http_bad_framing_total",
                                       "Connections ended because a request broke HTTP framing")},
       timeouts{metrics.counter_for("flexcore_http_timeouts_total",

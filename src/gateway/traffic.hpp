@@ -24,6 +24,7 @@ public:
 
     telemetry::gauge& connections;
     telemetry::counter& refused;  ///< connections beyond the limit
+    telemetry::counter& accept_failures;
     telemetry::counter& bad_framing;
     telemetry::counter& timeouts;
 
