@@ -21,7 +21,7 @@ std::string increments(int lines, int counters) {
 
 }  // namespace
 
-TEST_CASE("cli bulk: accepted and refused are counted by reason; refused lines are exit code 1") {
+TEST_CASE("cli bulk: accepted and refused are counted by reason, refused lines are exit code 1") {
     server s{{.plugins = {"counter"}}};
     const std::string lines = increments(300, 7) +
                               R"({"type":"counter.increment","id":"c0","data":{"by":0}})"

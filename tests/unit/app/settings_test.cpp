@@ -163,7 +163,7 @@ TEST_CASE("settings: durations and sizes are integers in the name's unit or text
     CHECK(body("\"65536B\"") == 65536);
 }
 
-TEST_CASE("settings: plugins are files with their configuration; --plugin adds") {
+TEST_CASE("settings: plugins are files with their configuration, --plugin adds") {
     from_file load{
         "[[plugins.load]]\nfile = \"a.so\"\nconfig = {deep = {n = 1}, list = [\"x\"]}\n"
         "[[plugins.load]]\nfile = \"b.so\"\n"};
