@@ -25,7 +25,7 @@ class player:
         self.one = one
         self.bound = {"plugins": os.path.join(build, "plugins")}
         settings = {name: fill(value, self.bound) for name, value in one.settings.items()}
-        self.server = flexcore.server(build, one.plugins, settings)
+        self.server = flexcore.server(build, one.plugins, {"http.drain_ms": 0, **settings})
         self.last_head = None      # set once nothing may be written any more
         self.streams = {}
         self.client = None
