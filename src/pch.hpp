@@ -1,8 +1,8 @@
 // Precompiled for every module: what nearly all of them include anyway.
 #pragma once
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include <algorithm>
 #include <array>

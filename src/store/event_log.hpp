@@ -45,8 +45,8 @@ struct append_condition {
 
 /// What one stream_append did.
 struct stream_outcome {
-    version first_version = 0;    ///< 0 when it had no events
-    version last_version = 0;     ///< with no events: the stream's current version
+    version first_version = 0;  ///< 0 when it had no events
+    version last_version = 0;   ///< with no events: the stream's current version
     position first_position = 0;
     position last_position = 0;
 };
@@ -56,7 +56,7 @@ struct append_outcome {
     std::vector<uuid> ids;                ///< of all events, in request order
     position pos = 0;                     ///< of the last event; head when there were none
     unix_us recorded_at = 0;
-    bool repeated = false;                ///< known event ids: this is the first answer again
+    bool repeated = false;  ///< known event ids: this is the first answer again
     /// Set when an idempotency key was known with the same fingerprint: the stored answer.
     /// Then nothing was checked or written and the other members are empty.
     std::optional<std::string> stored_answer;
@@ -64,8 +64,8 @@ struct append_outcome {
 
 /// Remembered in the transaction of the append, unique per tenant. Kept at least `keep_us`.
 struct idempotency_entry {
-    std::string_view key;                 ///< scope included, at most 1 KiB
-    std::string_view fingerprint;         ///< of the request; another one under this key conflicts
+    std::string_view key;          ///< scope included, at most 1 KiB
+    std::string_view fingerprint;  ///< of the request; another one under this key conflicts
     /// Makes the stored answer from the outcome; runs on the writer's thread, at most once.
     std::function<std::string(const append_outcome&)> answer;
     unix_us keep_us = 24LL * 3600 * 1'000'000;
@@ -74,7 +74,7 @@ struct idempotency_entry {
 /// One atomic write. No appends and one entry is allowed: it records a refusal.
 struct append_request {
     std::string_view tenant;
-    std::vector<stream_append> appends;   ///< a stream may stand only once
+    std::vector<stream_append> appends;  ///< a stream may stand only once
     std::optional<append_condition> condition;
     std::vector<idempotency_entry> keys;  ///< at most two
     const void* origin = nullptr;         ///< handed to the commit listener as it is
@@ -86,11 +86,11 @@ using append_done = std::move_only_function<void(result<append_outcome>)>;
 /// A committed request, as the commit listener sees it.
 struct committed_append {
     const void* origin = nullptr;
-    std::uint32_t first = 0, count = 0;   ///< its events within the batch
+    std::uint32_t first = 0, count = 0;  ///< its events within the batch
 };
 struct commit {
-    std::shared_ptr<const event_batch> batch;      ///< all new events, positions ascending
-    std::span<const committed_append> appends;     ///< in order; repeated ones have no events
+    std::shared_ptr<const event_batch> batch;   ///< all new events, positions ascending
+    std::span<const committed_append> appends;  ///< in order; repeated ones have no events
 };
 using commit_listener = std::function<void(const commit&)>;
 
@@ -98,18 +98,18 @@ enum class direction : std::uint8_t { forward, backward };
 
 struct stream_page {
     std::shared_ptr<const event_batch> batch;
-    version next = 0;                     ///< the next `from`, 0 when there is no more
+    version next = 0;  ///< the next `from`, 0 when there is no more
 };
 
 struct log_filter {
-    std::optional<std::string> tenant;    ///< absent: all tenants (projections)
+    std::optional<std::string> tenant;  ///< absent: all tenants (projections)
     selector what;
-    std::optional<unix_us> since;         ///< recorded_at >= since
+    std::optional<unix_us> since;  ///< recorded_at >= since
 };
 struct log_page {
     std::shared_ptr<const event_batch> batch;
-    position scanned_to = 0;              ///< continue after (before, backward) this position
-    bool at_end = false;                  ///< nothing more in that direction at the time of the read
+    position scanned_to = 0;  ///< continue after (before, backward) this position
+    bool at_end = false;      ///< nothing more in that direction at the time of the read
 };
 
 struct stream_info {
@@ -119,8 +119,8 @@ struct stream_info {
     unix_us updated_at = 0;
 };
 struct stream_list {
-    std::vector<stream_info> items;       ///< by name, bytewise
-    std::string next;                     ///< the last name when there is more, else empty
+    std::vector<stream_info> items;  ///< by name, bytewise
+    std::string next;                ///< the last name when there is more, else empty
 };
 
 class event_log {

@@ -18,15 +18,15 @@ struct store_settings {
     std::filesystem::path data;              ///< folder; made when absent
     std::size_t queue_events_max = 100'000;  ///< waiting appends beyond this are refused busy
     std::size_t queue_bytes_max = 64u << 20;
-    std::size_t batch_events_max = 10'000;   ///< per commit
+    std::size_t batch_events_max = 10'000;  ///< per commit
     std::size_t batch_bytes_max = 8u << 20;
-    std::uint64_t wal_bytes_max = 32u << 20; ///< checkpoint the WAL beyond this
+    std::uint64_t wal_bytes_max = 32u << 20;  ///< checkpoint the WAL beyond this
 };
 
 struct opened_store {
     std::unique_ptr<event_log> log;
     std::unique_ptr<view_store> views;
-    std::string description;                 ///< for a person: "SQLite 3.40.1 in /var/lib/…"
+    std::string description;  ///< for a person: "SQLite 3.40.1 in /var/lib/…"
 };
 
 /// Takes the data folder's lock, applies migrations, recovers, starts the writer.

@@ -23,8 +23,8 @@
 namespace flexcore::store {
 
 struct model_spec {
-    std::string name;                     ///< a name; unique over all projections
-    std::vector<std::string> indexed;     ///< top-level fields of the row usable in scans
+    std::string name;                  ///< a name; unique over all projections
+    std::vector<std::string> indexed;  ///< top-level fields of the row usable in scans
     friend bool operator==(const model_spec&, const model_spec&) = default;
 };
 
@@ -33,18 +33,18 @@ using generation_id = std::uint64_t;
 struct generation {
     generation_id id = 0;
     std::string projection;
-    std::uint32_t version = 0;            ///< the projection's own
+    std::uint32_t version = 0;  ///< the projection's own
     std::vector<model_spec> models;
     position checkpoint = 0;
     bool serving = false;
-    bool paused = false;                  ///< the operator's wish, survives restarts
-    std::string stopped_because;          ///< why it was stopped, empty when it was not
+    bool paused = false;          ///< the operator's wish, survives restarts
+    std::string stopped_because;  ///< why it was stopped, empty when it was not
 };
 
 struct row {
     std::string key;
-    std::string json;                     ///< a JSON object
-    position pos = 0;                     ///< of the event that last changed it
+    std::string json;  ///< a JSON object
+    position pos = 0;  ///< of the event that last changed it
 };
 
 using scalar = std::variant<std::nullptr_t, bool, std::int64_t, double, std::string>;
@@ -60,13 +60,13 @@ struct scan_query {
         bool descending = false;
     };
     std::vector<condition> where;
-    std::vector<ordering> order;          ///< then by key, ascending, always
-    std::size_t limit = 100;              ///< 1 to 1000
-    std::string after;                    ///< a cursor of an earlier page with the same query
+    std::vector<ordering> order;  ///< then by key, ascending, always
+    std::size_t limit = 100;      ///< 1 to 1000
+    std::string after;            ///< a cursor of an earlier page with the same query
 };
 struct row_page {
     std::vector<row> rows;
-    std::string next;                     ///< cursor, empty when there is no more
+    std::string next;  ///< cursor, empty when there is no more
 };
 
 /// What a reader sees: one moment of the serving generations. Not shared between threads at once.
@@ -99,19 +99,19 @@ class view_store {
 public:
     virtual ~view_store() = default;
 
-    [[nodiscard]] virtual result<std::vector<generation>> generations() = 0;          // W
+    [[nodiscard]] virtual result<std::vector<generation>> generations() = 0;  // W
     /// An empty generation at checkpoint 0. The first one of a projection serves at once.
     [[nodiscard]] virtual result<generation> create(std::string_view projection,
                                                     std::uint32_t version,
                                                     const std::vector<model_spec>&) = 0;  // W
     /// Makes it the serving one and drops the projection's others, in one transaction.
-    [[nodiscard]] virtual result<void> serve(generation_id) = 0;                      // W
-    [[nodiscard]] virtual result<void> drop(generation_id) = 0;                       // W
-    [[nodiscard]] virtual result<void> set_paused(std::string_view projection, bool) = 0;  // W
+    [[nodiscard]] virtual result<void> serve(generation_id) = 0;                              // W
+    [[nodiscard]] virtual result<void> drop(generation_id) = 0;                               // W
+    [[nodiscard]] virtual result<void> set_paused(std::string_view projection, bool) = 0;     // W
     [[nodiscard]] virtual result<void> set_stopped(generation_id, std::string_view why) = 0;  // W
     /// Fails with checkpoint_conflict when the generation does not stand at `expected`.
     [[nodiscard]] virtual result<std::unique_ptr<view_transaction>> begin(
-        generation_id, position expected) = 0;                                        // W
+        generation_id, position expected) = 0;  // W
 
     /// A reader for the calling thread; give it back (destroy it) on the same thread, soon.
     [[nodiscard]] virtual result<std::unique_ptr<view_reader>> read() = 0;

@@ -26,7 +26,9 @@ set(CMAKE_C_FLAGS_DEBUG "-O1 -g1")
 find_program(FLEXCORE_CCACHE ccache)
 if(FLEXCORE_CCACHE)
   # A precompiled header defines macros and carries times: ccache must be told both are harmless.
+  # Paths count relative to the checkout, so that another checkout finds what this one compiled.
   set(launcher ${CMAKE_COMMAND} -E env
+      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
       CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
       ${FLEXCORE_CCACHE})
   set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
