@@ -116,7 +116,7 @@ private:
     unix_us last_recorded_at_;
     deadline recover_at_ = no_deadline;
     monotonic::duration recover_pause_{};
-    deadline tidy_at_ = no_deadline;
+    deadline tidy_at_{};  ///< once at the start: what the last run left
 
     std::mutex mutex_;
     std::condition_variable wake_;

@@ -241,8 +241,8 @@ TEST_CASE("writer: what a killed process left is put into the database before it
     {
         store_under_test store{{.url = "sqlite:", .keeps = true}};
         appended(store.log(), {.stream = "s", .events = events(3)});
-        copy(store.folder(), killed, "events.db");
-        copy(store.folder(), killed, "events.db-wal");
+        copy(store.folder() / "data", killed, "events.db");
+        copy(store.folder() / "data", killed, "events.db-wal");
     }
     CHECK(head_in(killed, [&] { copy(killed.path(), served, "events.db"); }) == 3);
     CHECK(head_in(served, [] {}) == 3);

@@ -178,6 +178,7 @@ public:
     }
     result<void> put(std::string_view tenant, std::string_view model, std::string_view key,
                      std::string_view json, position pos) override {
+        if (ended_) return fail(transaction_over());
         auto* in = own(model);
         if (in == nullptr) return fail(unknown_model(model));
         auto values = indexed_values(json, in->spec.indexed);
@@ -189,6 +190,7 @@ public:
     }
     result<void> remove(std::string_view tenant, std::string_view model, std::string_view key,
                         position pos) override {
+        if (ended_) return fail(transaction_over());
         auto* in = own(model);
         if (in == nullptr) return fail(unknown_model(model));
         if (in->rows.erase({std::string{tenant}, std::string{key}}) != 0) {
