@@ -310,7 +310,7 @@ void measure_views(view_store& views, report& out) {
             must(change->put("default", "rows", "other", R"({"total":1})", checkpoint));
             must(change->commit(checkpoint));
             due += std::chrono::milliseconds{1};
-            std::this_thread::sleep_until(due);
+            std::this_thread::sleep_until(due);  // polling interval: the rate under which reads run
         }
     }};
     out.add("view point reads beside 1000 commits/s", repeat_for(1, get));

@@ -1,6 +1,6 @@
 // The rows of a batch as tables that SQLite reads: `INSERT INTO events SELECT … FROM
 // pending_events` runs one statement for a whole batch instead of binding and stepping each row.
-// Measured against that loop it saves a quarter of the writer's time (tests/bench/README.md).
+// Measured against that loop it saves a quarter of the writer's time (see the README).
 //
 // Threads: the log writer's.
 #pragma once
