@@ -50,7 +50,7 @@ result<void> check_params(const query& q, const registered_query& entry) {
     if (!value) return fail(invalid("", value.error().client));
     const auto violations = entry.about.params_schema->validate(*value);
     if (violations.empty()) return {};
-    error e = violations_to_error(violations, "");
+    error e = violations_to_error(violations, "/params");
     e.code = make_error_code(bus_errc::validation_failed);
     return fail(std::move(e));
 }

@@ -79,6 +79,7 @@ private:
     void begin_body(const std::shared_ptr<exchange>&, std::optional<response> refused);
     [[nodiscard]] bool take_body_bytes();
     bool take_body(std::string_view) override;
+    bool begin_chunk(std::uint64_t bytes) override;
     void end_body();
     void body_broken(error);
     void dispatch(const std::shared_ptr<exchange>&);

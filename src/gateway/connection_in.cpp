@@ -15,12 +15,25 @@ constexpr std::size_t input_bytes_body = 64u << 10;
 /// A declared length is not believed with memory beyond this.
 constexpr std::size_t body_bytes_reserved_max = 64u << 10;
 
+bool is_safe(verb method) {
+    return method == verb::get || method == verb::head || method == verb::options;
+}
+
+error too_large(std::size_t most) {
+    return {make_error_code(gateway_errc::payload_too_large),
+            "The body is larger than " + std::to_string(most) + " bytes."};
+}
+
 }  // namespace
 
 bool connection::may_take_request() const noexcept {
     const http_settings& limits = home_->core().on->settings;
-    return line_.size() < limits.pipeline_max && out_.bytes() < limits.output_bytes_max &&
-           (line_.empty() || !line_.back()->streaming());
+    if (line_.size() >= limits.pipeline_max || out_.bytes() >= limits.output_bytes_max)
+        return false;
+    if (line_.empty()) return true;
+    // Only safe methods may be worked on beside a later request (RFC 9112, 9.3.2).
+    const exchange& last = *line_.back();
+    return !last.streaming() && (last.ready || is_safe(last.req.method));
 }
 
 void connection::read_more() {
@@ -165,10 +178,7 @@ void connection::begin_body(const std::shared_ptr<exchange>& of, std::optional<r
     }
     const bool streams = !refused && asked.ndjson;
     if (too_long && !streams && !refused)
-        refused = problem_response(
-            error{make_error_code(gateway_errc::payload_too_large),
-                  "The body is larger than " + std::to_string(limits.body_bytes_max) + " bytes."},
-            asked);
+        refused = problem_response(too_large(limits.body_bytes_max), asked);
     if (refused && (waits || too_long)) {
         answer_and_end(*of, std::move(*refused));
         return;
@@ -227,12 +237,18 @@ bool connection::take_body(std::string_view bytes) {
         return true;
     }
     if (body_bytes_ > most) {
-        body_fault_ = error{make_error_code(gateway_errc::payload_too_large),
-                            "The body is larger than " + std::to_string(most) + " bytes."};
+        body_fault_ = too_large(most);
         return false;
     }
     if (body_use_ == body_use::collect) current_->req.body += bytes;
     return true;
+}
+
+bool connection::begin_chunk(std::uint64_t bytes) {
+    const std::size_t most = home_->core().on->settings.body_bytes_max;
+    if (body_use_ == body_use::stream || bytes <= most - body_bytes_) return true;
+    body_fault_ = too_large(most);
+    return false;
 }
 
 void connection::end_body() {

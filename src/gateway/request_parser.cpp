@@ -33,7 +33,7 @@ verb verb_of(http::verb method) {
 }  // namespace
 
 request_parser::request_parser(request& into, body_taker& body, std::size_t head_bytes_max)
-    : into_{into}, body_{body} {
+    : into_{into}, body_{body}, extension_bytes_max_{head_bytes_max} {
     eager(true);
     header_limit(static_cast<std::uint32_t>(head_bytes_max));
     // The body's bound depends on the route; whoever takes it knows.
@@ -114,6 +114,14 @@ void request_parser::on_field_impl(http::field field, text raw_name, text value,
 std::size_t request_parser::on_body_impl(text body, code& bad) {
     if (!body_.take_body({body.data(), body.size()})) bad = http::error::body_limit;
     return body.size();
+}
+
+void request_parser::on_chunk_header_impl(std::uint64_t bytes, text extensions, code& bad) {
+    extension_bytes_ += extensions.size();
+    if (extension_bytes_ > extension_bytes_max_)
+        bad = http::error::bad_chunk_extension;
+    else if (!body_.begin_chunk(bytes))
+        bad = http::error::body_limit;
 }
 
 std::size_t request_parser::on_chunk_body_impl(std::uint64_t, text body, code& bad) {

@@ -18,6 +18,8 @@ public:
     virtual ~body_taker() = default;
     /// False: too much; parsing ends with an error.
     virtual bool take_body(std::string_view) = 0;
+    /// A chunk of this size begins. False: too much, whatever it may hold.
+    virtual bool begin_chunk(std::uint64_t bytes) = 0;
 };
 
 class request_parser final : public boost::beast::http::basic_parser<true> {
@@ -38,7 +40,7 @@ private:
     void on_header_impl(code&) override { head_done_ = true; }
     void on_body_init_impl(const boost::optional<std::uint64_t>&, code&) override {}
     std::size_t on_body_impl(text body, code&) override;
-    void on_chunk_header_impl(std::uint64_t, text, code&) override {}
+    void on_chunk_header_impl(std::uint64_t bytes, text extensions, code&) override;
     std::size_t on_chunk_body_impl(std::uint64_t, text body, code&) override;
     void on_finish_impl(code&) override {}
 
@@ -48,6 +50,8 @@ private:
     body_taker& body_;
     bool head_done_ = false;
     std::uint32_t seen_ = 0;  ///< which single fields have come
+    std::size_t extension_bytes_max_;
+    std::size_t extension_bytes_ = 0;  ///< of all chunks; they say nothing, so they are bounded
 };
 
 }  // namespace flexcore::gateway

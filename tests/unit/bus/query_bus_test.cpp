@@ -62,7 +62,7 @@ TEST_CASE("queries: parameters are checked, and equal ones share an answer") {
     const auto refused = w.ask(bad).get();
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == bus::bus_errc::validation_failed);
-    CHECK(boost::json::serialize(refused.error().members->at("errors")).find("\"/limit\"") !=
+    CHECK(boost::json::serialize(refused.error().members->at("errors")).find("\"/params/limit\"") !=
           std::string::npos);
 
     bus::query one;
