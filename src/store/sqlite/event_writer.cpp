@@ -277,7 +277,8 @@ bool event_writer::purge_expired_keys() {
     if (done) done = db_.run(commit_, "commit a purge");
     if (!done) {
         db_.roll_back();
-        telemetry::log(telemetry::level::warn, "store", "expired idempotency keys could not be deleted",
+        telemetry::log(telemetry::level::warn, "store",
+                       "expired idempotency keys could not be deleted",
                        {{"detail", std::string_view{done.error().log}}});
         return false;
     }
