@@ -63,12 +63,14 @@ struct query_world : world {
     }
     ~query_world() { stop(); }
 
+    /// [any thread]
     void put(const std::string& key, const std::string& json, bool bump = true) {
         auto rows = store.views->begin(generation.id, checkpoint);
-        REQUIRE(rows);
+        if (!rows) throw std::runtime_error{rows.error().client};
         ++checkpoint;
-        REQUIRE((*rows)->put("default", "items", key, json, checkpoint));
-        REQUIRE((*rows)->commit(checkpoint));
+        auto ok = (*rows)->put("default", "items", key, json, checkpoint);
+        if (ok) ok = (*rows)->commit(checkpoint);
+        if (!ok) throw std::runtime_error{ok.error().client};
         if (bump) this->bump(key);
     }
     void bump(const std::string& key) {

