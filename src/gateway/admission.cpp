@@ -85,8 +85,9 @@ result<void> check(request& asked, bool has_body, const router& table, target_ca
     if (fields.has_idempotency_key) {
         if (!asked.at->to->idempotency_key || asked.ndjson)
             return bad("Idempotency-Key is not taken by this call.");
-        if (!is_visible_ascii(fields.idempotency_key, idempotency_key_bytes_max))
-            return bad("Idempotency-Key must be 1 to 255 visible ASCII characters.");
+        const std::string& key = fields.idempotency_key;
+        if (key.empty() || key.size() > idempotency_key_bytes_max || !is_utf8(key))
+            return bad("Idempotency-Key must be 1 to 255 bytes of UTF-8.");
     }
     return {};
 }

@@ -157,6 +157,8 @@ void connection::begin_request(std::string_view head) {
     if (fresh->close) phase_ = phase::ended;
     if (!refused) {
         dispatch(fresh);
+        // A bulk body may be empty; then it is over before it began.
+        if (fresh->req.ndjson && fresh->session) fresh->session->on_body_end();
     } else {
         fresh->answer = std::move(refused);
         fresh->ready = true;

@@ -3,6 +3,7 @@
 #include "bus/errc.hpp"
 #include "gateway/api.hpp"
 #include "gateway/body_reader.hpp"
+#include "gateway/catalogue_page.hpp"
 #include "gateway/event_json.hpp"
 #include "gateway/fingerprint.hpp"
 #include "gateway/json_object.hpp"
@@ -98,14 +99,17 @@ void send_one(const std::shared_ptr<api>& on, request& asked, responder answer) 
         });
 }
 
-/// One command of a batch or a bulk body; `done` gets its answer or its problem, on one line.
+/// An answer or a problem on one line, and the position it wrote (0: none).
+using item_done = std::move_only_function<void(std::string, store::position)>;
+
+/// One command of a batch or a bulk body.
 void send_item(const std::shared_ptr<api>& on, const bus::caller& who, json::slice text,
-               line_answer done) {
+               item_done done) {
     auto what = read_command(text, "");
     if (!what) {
         std::string out;
         append_problem_item(out, what.error());
-        return done(std::move(out));
+        return done(std::move(out), 0);
     }
     what->who = who;
     add_fingerprint(*what, text.text);
@@ -116,7 +120,7 @@ void send_item(const std::shared_ptr<api>& on, const bus::caller& who, json::sli
                                        append_as_one_line(out, reply_json(*r));
                                    else
                                        append_problem_item(out, r.error());
-                                   done(std::move(out));
+                                   done(std::move(out), r ? r->pos : 0);
                                });
 }
 
@@ -131,7 +135,10 @@ void send_lines(const std::shared_ptr<api>& on, request& asked, responder answer
             append_problem_item(out, root.error());
             return done(std::move(out));
         }
-        send_item(on, *who, *root, std::move(done));
+        send_item(on, *who, *root,
+                  [done = std::move(done)](std::string out, store::position) mutable {
+                      done(std::move(out));
+                  });
     });
 }
 
@@ -141,7 +148,8 @@ struct batch {
         : answer{std::move(to)}, results(count), open{count + 1} {}
     responder answer;
     std::vector<std::string> results;
-    std::atomic<std::size_t> open;  ///< one more than outstanding while they are being sent
+    std::atomic<store::position> last{0};  ///< the highest position written
+    std::atomic<std::size_t> open;         ///< one more than outstanding while they are being sent
 
     void close_one() {
         if (open.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
@@ -151,7 +159,16 @@ struct batch {
             out += results[i];
         }
         out += "]}";
-        answer(json_response(std::move(out)));
+        response all = json_response(std::move(out));
+        if (last != 0) set_position(all, last);
+        answer(std::move(all));
+    }
+    void put(std::size_t i, std::string text, store::position written) {
+        results[i] = std::move(text);
+        store::position seen = last;
+        while (seen < written && !last.compare_exchange_weak(seen, written)) {
+        }
+        close_one();
     }
 };
 
@@ -168,17 +185,17 @@ void send_batch(const std::shared_ptr<api>& on, request& asked, responder answer
     const bus::caller who = asked.who;
     auto all = std::make_shared<batch>(std::move(answer), list->size());
     for (std::size_t i = 0; i < list->size(); ++i)
-        send_item(on, who, (*list)[i], [all, i](std::string text) {
-            all->results[i] = std::move(text);
-            all->close_one();
+        send_item(on, who, (*list)[i], [all, i](std::string text, store::position written) {
+            all->put(i, std::move(text), written);
         });
     all->close_one();
 }
 
 void list_commands(const std::shared_ptr<api>& on, request& asked, responder answer) {
     if (auto ok = on->may(asked, "read", "commands"); !ok) return answer(ok.error());
-    answer(json_response(json_list(
-        on->services.commands.catalogue(), "",
+    give_catalogue(
+        asked, std::move(answer), on->services.commands.catalogue(),
+        [](const bus::command_descriptor& one) { return std::string_view{one.type}; },
         [](std::string& out, const bus::command_descriptor& one) {
             json_object{out}
                 .text("name", one.type)
@@ -187,7 +204,7 @@ void list_commands(const std::shared_ptr<api>& on, request& asked, responder ans
                 .text("description", one.description)
                 .raw("schema", one.data_schema ? std::string_view{one.data_schema->text()} : "null")
                 .end();
-        })));
+        });
 }
 
 }  // namespace
@@ -227,6 +244,7 @@ void add_command_routes(router& to, const std::shared_ptr<api>& on) {
             .operation = "listCommands",
             .summary = "The catalogue of commands",
             .tag = "commands",
+            .query = catalogue_params(),
             .answers = {{200, "All commands", "CommandCatalogue"}}});
 }
 

@@ -1,6 +1,7 @@
 // Plugins: list, load, unload, execute, health.
 #include "gateway/api.hpp"
 #include "gateway/body_reader.hpp"
+#include "gateway/catalogue_page.hpp"
 #include "gateway/json_object.hpp"
 #include "gateway/target.hpp"
 
@@ -45,7 +46,9 @@ void append_plugin(std::string& out, const plugin::plugin_status& one) {
 
 void list_plugins(const std::shared_ptr<api>& on, request& asked, responder answer) {
     if (auto ok = on->may(asked, "read", "plugins"); !ok) return answer(ok.error());
-    answer(json_response(json_list(on->services.plugins.list(), "", append_plugin)));
+    give_catalogue(
+        asked, std::move(answer), on->services.plugins.list(),
+        [](const plugin::plugin_status& one) { return std::string_view{one.name}; }, append_plugin);
 }
 
 void one_plugin(const std::shared_ptr<api>& on, request& asked, responder answer) {
@@ -158,6 +161,7 @@ void add_plugin_routes(router& to, const std::shared_ptr<api>& on) {
             .operation = "listPlugins",
             .summary = "The loaded plugins",
             .tag = "plugins",
+            .query = catalogue_params(),
             .answers = {{200, "All plugins", "PluginList"}}});
     to.add(
         {.method = verb::post,

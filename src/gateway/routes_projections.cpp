@@ -1,6 +1,7 @@
 // Projections: how they are, and what the operator may do to them.
 #include "gateway/api.hpp"
 #include "gateway/body_reader.hpp"
+#include "gateway/catalogue_page.hpp"
 #include "gateway/json_object.hpp"
 
 namespace flexcore::gateway {
@@ -44,7 +45,10 @@ void append_status(std::string& out, const domain::projection_status& one) {
 
 void list_projections(const std::shared_ptr<api>& on, request& asked, responder answer) {
     if (auto ok = on->may(asked, "read", "projections"); !ok) return answer(ok.error());
-    answer(json_response(json_list(on->services.projections.all(), "", append_status)));
+    give_catalogue(
+        asked, std::move(answer), on->services.projections.all(),
+        [](const domain::projection_status& one) { return std::string_view{one.name}; },
+        append_status);
 }
 
 result<response> status_of(const api& on, const std::string& name, int status) {
@@ -105,6 +109,7 @@ void add_projection_routes(router& to, const std::shared_ptr<api>& on) {
             .operation = "listProjections",
             .summary = "All projections and how far they are",
             .tag = "projections",
+            .query = catalogue_params(),
             .answers = {{200, "All projections", "ProjectionList"}}});
     to.add({.method = verb::get,
             .pattern = "/v1/projections/{name}",

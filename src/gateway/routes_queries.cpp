@@ -3,6 +3,7 @@
 #include "bus/errc.hpp"
 #include "gateway/api.hpp"
 #include "gateway/body_reader.hpp"
+#include "gateway/catalogue_page.hpp"
 #include "gateway/header_values.hpp"
 #include "gateway/json_object.hpp"
 #include "gateway/query_args.hpp"
@@ -95,8 +96,9 @@ void ask_by_body(const std::shared_ptr<api>& on, request& asked, responder answe
 
 void list_queries(const std::shared_ptr<api>& on, request& asked, responder answer) {
     if (auto ok = on->may(asked, "read", "queries"); !ok) return answer(ok.error());
-    answer(json_response(json_list(
-        on->services.queries.catalogue(), "",
+    give_catalogue(
+        asked, std::move(answer), on->services.queries.catalogue(),
+        [](const bus::query_descriptor& one) { return std::string_view{one.name}; },
         [](std::string& out, const bus::query_descriptor& one) {
             json_object{out}
                 .text("name", one.name)
@@ -106,7 +108,7 @@ void list_queries(const std::shared_ptr<api>& on, request& asked, responder answ
                      one.params_schema ? std::string_view{one.params_schema->text()} : "null")
                 .texts("reads", one.reads)
                 .end();
-        })));
+        });
 }
 
 }  // namespace
@@ -150,6 +152,7 @@ void add_query_routes(router& to, const std::shared_ptr<api>& on) {
             .operation = "listQueries",
             .summary = "The catalogue of queries",
             .tag = "queries",
+            .query = catalogue_params(),
             .answers = {{200, "All queries", "QueryCatalogue"}}});
 }
 

@@ -2,6 +2,7 @@
 #include "base/names.hpp"
 #include "bus/errc.hpp"
 #include "gateway/api.hpp"
+#include "gateway/catalogue_page.hpp"
 #include "gateway/fingerprint.hpp"
 #include "gateway/header_values.hpp"
 #include "gateway/json_object.hpp"
@@ -14,16 +15,17 @@ namespace {
 
 void list_models(const std::shared_ptr<api>& on, request& asked, responder answer) {
     if (auto ok = on->may(asked, "read", "read-models"); !ok) return answer(ok.error());
-    auto models = on->services.projections.models();
-    std::sort(models.begin(), models.end(),
-              [](const auto& a, const auto& b) { return a.first.name < b.first.name; });
-    answer(json_response(json_list(models, "", [](std::string& out, const auto& one) {
-        json_object{out}
-            .text("name", one.first.name)
-            .text("projection", one.second)
-            .texts("indexed", one.first.indexed)
-            .end();
-    })));
+    using model = std::pair<store::model_spec, std::string>;
+    give_catalogue(
+        asked, std::move(answer), on->services.projections.models(),
+        [](const model& one) { return std::string_view{one.first.name}; },
+        [](std::string& out, const model& one) {
+            json_object{out}
+                .text("name", one.first.name)
+                .text("projection", one.second)
+                .texts("indexed", one.first.indexed)
+                .end();
+        });
 }
 
 void append_row(std::string& out, const store::row& row) {
@@ -137,6 +139,7 @@ void add_read_model_routes(router& to, const std::shared_ptr<api>& on) {
             .operation = "listReadModels",
             .summary = "The read models there are",
             .tag = "read models",
+            .query = catalogue_params(),
             .answers = {{200, "All read models", "ReadModelList"}}});
     to.add(
         {.method = verb::get,

@@ -171,6 +171,20 @@ TEST_CASE("bulk: broken framing ends the answer without its end mark") {
     CHECK(house.store.log->head() == 3);
 }
 
+TEST_CASE("bulk: an empty body has an empty answer") {
+    server_house house;
+    raw_client client{house.port()};
+    for (const char* fields : {"Content-Length: 0\r\n", "Transfer-Encoding: chunked\r\n"}) {
+        client.send(std::string{"POST /v1/append HTTP/1.1\r\nHost: a\r\nContent-Type: "
+                                "application/x-ndjson\r\n"} +
+                    fields + "\r\n" + (fields[0] == 'T' ? "0\r\n\r\n" : ""));
+        const answer got = client.receive();
+        CHECK(got.status == 200);
+        CHECK(got.complete);
+        CHECK(got.body.empty());
+    }
+}
+
 TEST_CASE("bulk: commands are answered in order, line by line") {
     server_house house;
     raw_client client{house.port()};
