@@ -190,9 +190,11 @@ TEST_CASE("queries: equal ones that wait for a worker run once") {
 
 TEST_CASE("queries: a handler that never answers costs its client the deadline, nothing else") {
     query_world w{{.timeout = 20ms}};
+    std::mutex mutex;
     std::vector<done_function> kept;
     w.add({.name = "q.silent", .plugin = {}, .description = {}, .params_schema = {}, .reads = {}},
           [&](const bus::query&, bus::query_views&, done_function done) {
+              const std::lock_guard lock{mutex};
               kept.push_back(std::move(done));
           });
     w.add({.name = "q.lost", .plugin = {}, .description = {}, .params_schema = {}, .reads = {}},
@@ -207,7 +209,11 @@ TEST_CASE("queries: a handler that never answers costs its client the deadline, 
     const auto lost = w.ask(q).get();
     REQUIRE_FALSE(lost);
     CHECK(lost.error().code == bus::bus_errc::handler_failed);
-    for (auto& done : kept) done("1");
+    REQUIRE(eventually([&] {
+        const std::lock_guard lock{mutex};
+        return kept.size() == 1;
+    }));
+    kept.front()("1");
 }
 
 TEST_CASE("queries: beyond in_flight_max the answer is busy") {
