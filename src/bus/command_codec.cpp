@@ -1,6 +1,8 @@
 #include "base/json.hpp"
 #include "bus/command_bus.hpp"
 
+#include <boost/json/serialize.hpp>
+
 namespace flexcore::bus {
 namespace {
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <mutex>
 #include <unordered_set>
+#include <utility>
 
 namespace flexcore::bus {
 

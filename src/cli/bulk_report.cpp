@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 
 #include <fmt/format.h>
+#include <boost/json/serialize.hpp>
 
 #include <filesystem>
 #include <fstream>
@@ -71,7 +72,7 @@ void add_bulk_options(CLI::App& app, bulk_options& options) {
 }
 
 int run_bulk(const context& c, const client_options& client, const bulk_options& options,
-             std::string target, std::string noun, bulk_prepare prepare) {
+             std::string target, const std::string& noun, bulk_prepare prepare) {
     auto probe = client_for(client);
     if (!probe) return report(c, probe.error());
     // A server that is not there is said at once, not after half a minute of trying.

@@ -21,6 +21,6 @@ void add_bulk_options(CLI::App&, bulk_options&);
 /// Reads the file (or standard input), sends, prints the summary, gives the exit code: 1 when
 /// something failed, or was refused without --allow-refused.
 [[nodiscard]] int run_bulk(const context&, const client_options&, const bulk_options&,
-                           std::string target, std::string noun, bulk_prepare);
+                           std::string target, const std::string& noun, bulk_prepare);
 
 }  // namespace flexcore::cli

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include <fmt/format.h>
+#include <boost/json/serialize.hpp>
 
 #include <algorithm>
 #include <fstream>

@@ -10,6 +10,8 @@
 #include "store/errc.hpp"
 #include "telemetry/log.hpp"
 
+#include <boost/json/serialize.hpp>
+
 namespace flexcore::gateway {
 namespace {
 

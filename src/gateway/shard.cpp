@@ -4,6 +4,7 @@
 #include "gateway/problem.hpp"
 #include "telemetry/log.hpp"
 
+#include <fmt/format.h>
 #include <boost/asio/post.hpp>
 
 #include <array>

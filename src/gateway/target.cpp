@@ -5,6 +5,7 @@
 #include "gateway/header_values.hpp"
 
 #include <algorithm>
+#include <optional>
 
 namespace flexcore::gateway {
 namespace {
