@@ -1,8 +1,8 @@
 #include "app/settings.hpp"
 
-#include "app/nearest.hpp"
 #include "app/settings_impl.hpp"
 #include "base/json.hpp"
+#include "base/nearest.hpp"
 
 #include <arpa/inet.h>
 #include <unistd.h>
@@ -47,7 +47,7 @@ public:
         for (const auto& [name, value] : variables) {
             if (!name.starts_with(prefix) || is_other_variable(name)) continue;
             if (std::ranges::find(known, name) != known.end()) continue;
-            const auto near = nearest(name, known);
+            const auto near = nearest_name(name, known);
             problems_.push_back(
                 {name, fmt::format("no setting has this variable{}",
                                    near ? fmt::format("; did you mean {}?", *near) : "")});

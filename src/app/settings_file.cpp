@@ -1,6 +1,6 @@
 // The settings file: TOML, every node with its line, nothing unknown accepted.
-#include "app/nearest.hpp"
 #include "app/settings_impl.hpp"
+#include "base/nearest.hpp"
 
 #include <fmt/format.h>
 #include <toml++/toml.h>
@@ -108,7 +108,7 @@ private:
                 sound = false;
                 problem(node.source(), fmt::format("{}: file is a text, config is a table", s.key));
             } else {
-                const auto near = nearest(key.str(), members);
+                const auto near = nearest_name(key.str(), members);
                 problem(key.source(), fmt::format("unknown member {} of {}{}", key.str(), s.key,
                                                   near ? fmt::format("; did you mean {}?", *near)
                                                        : "; it has file and config"));
@@ -152,7 +152,7 @@ std::string unknown_setting(const std::string& key) {
         if (key.find('.') == std::string::npos) names.insert(s.section());
     }
     const std::vector<std::string> candidates{names.begin(), names.end()};
-    auto near = nearest(key, candidates);
+    auto near = nearest_name(key, candidates);
     if (!near) {
         // The right name in the wrong section, or without one.
         const std::string name = key.substr(key.rfind('.') + 1);

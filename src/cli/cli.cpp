@@ -1,8 +1,8 @@
 #include "cli/cli.hpp"
 
 #include "app/application.hpp"
-#include "app/nearest.hpp"
 #include "app/settings.hpp"
+#include "base/nearest.hpp"
 #include "cli/subcommands_impl.hpp"
 
 #include <CLI/CLI.hpp>
@@ -49,7 +49,7 @@ std::string usage_error(const CLI::App& app, const CLI::ParseError& e) {
     const std::string& word = extra.front();
     const bool option = word.starts_with('-');
     const std::vector<std::string> names = names_in(reached, option);
-    const auto near = app::nearest(word.substr(0, word.find('=')), names);
+    const auto near = nearest_name(word.substr(0, word.find('=')), names);
     const char* kind = option ? "option" : names.empty() ? "argument" : "sub-command";
     std::string text = fmt::format("{}: unknown {} \"{}\"", path, kind, word);
     if (near)

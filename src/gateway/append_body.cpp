@@ -1,8 +1,8 @@
 #include "gateway/append_body.hpp"
 
 #include "base/names.hpp"
+#include "base/nearest.hpp"
 #include "gateway/body_reader.hpp"
-#include "gateway/nearest.hpp"
 
 #include <array>
 #include <deque>
@@ -132,11 +132,8 @@ private:
                     out.schema_version = static_cast<std::uint32_t>(*number);
                 else
                     bad(name, "must be a whole number from 1 on");
-            } else {
-                std::string detail = "is unknown here";
-                if (const std::string_view near = nearest_name(name, names); !near.empty())
-                    detail += "; did you mean \"" + std::string{near} + "\"?";
-                bad(name, std::move(detail));
+            } else if (!found.full()) {
+                bad(name, "is unknown here" + did_you_mean(name, names));
             }
         }
         if (!has_type) bad("type", "is needed");

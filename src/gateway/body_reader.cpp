@@ -1,8 +1,8 @@
 #include "gateway/body_reader.hpp"
 
 #include "base/names.hpp"
+#include "base/nearest.hpp"
 #include "gateway/errc.hpp"
-#include "gateway/nearest.hpp"
 #include "gateway/query_args.hpp"
 
 #include <boost/json/array.hpp>
@@ -48,8 +48,10 @@ store::selector_clause read_clause(json::slice value, const std::string& pointer
 }  // namespace
 
 void findings::add(std::string pointer, std::string detail) {
-    if (list_.size() < findings_max) list_.emplace_back(std::move(pointer), std::move(detail));
+    if (!full()) list_.emplace_back(std::move(pointer), std::move(detail));
 }
+
+bool findings::full() const noexcept { return list_.size() >= findings_max; }
 
 error findings::to_error() const {
     boost::json::array errors;
@@ -152,11 +154,10 @@ std::optional<std::vector<json::slice>> object_reader::array(std::string_view na
 void object_reader::finish() {
     for (std::size_t i = 0; i < members_.size(); ++i) {
         if (taken_[i]) continue;
+        // Beyond the bound nobody reads them, and guessing is work that a client could ask for.
+        if (found_.full()) return;
         const std::string name = members_[i].name();
-        std::string detail = "is unknown here";
-        if (const std::string_view near = nearest_name(name, asked_); !near.empty())
-            detail += "; did you mean \"" + std::string{near} + "\"?";
-        bad(name, std::move(detail));
+        bad(name, "is unknown here" + did_you_mean(name, asked_));
     }
 }
 

@@ -23,6 +23,8 @@ class findings {
 public:
     void add(std::string pointer, std::string detail);
     [[nodiscard]] bool any() const noexcept { return !list_.empty(); }
+    /// More are not kept: whoever looks for them may stop.
+    [[nodiscard]] bool full() const noexcept;
     [[nodiscard]] error to_error() const;
 
 private:

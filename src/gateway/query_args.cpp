@@ -1,6 +1,7 @@
 #include "gateway/query_args.hpp"
 
 #include "base/names.hpp"
+#include "base/nearest.hpp"
 #include "gateway/errc.hpp"
 
 #include <algorithm>
@@ -85,6 +86,12 @@ result<std::optional<unix_us>> time_arg(const resolved_target& at, std::string_v
     const auto time = parse_time(text);
     if (!time) return bad(name, "must be a time as in RFC 3339: 2026-11-22T10:00:00Z.");
     return time;
+}
+
+std::string unknown_arg(std::string_view wrong, std::span<const std::string_view> right) {
+    std::string guess = did_you_mean(wrong, right);
+    if (guess.empty()) guess = ".";
+    return "Unknown query parameter \"" + to_utf8(wrong.substr(0, 255)) + "\"" + guess;
 }
 
 result<store::log_filter> log_filter_args(const resolved_target& at, std::string_view tenant) {

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,10 @@ inline constexpr std::uint64_t position_max = 9'223'372'036'854'775'807ULL;
                                                          std::string_view name);
 [[nodiscard]] result<std::optional<unix_us>> time_arg(const resolved_target&,
                                                       std::string_view name);
+
+/// `Unknown query parameter "limt"; did you mean "limit"?`
+[[nodiscard]] std::string unknown_arg(std::string_view wrong,
+                                      std::span<const std::string_view> right);
 
 /// types, categories, tags, stream_prefix, since.
 [[nodiscard]] result<store::log_filter> log_filter_args(const resolved_target&,

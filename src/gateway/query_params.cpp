@@ -3,7 +3,7 @@
 #include "base/json.hpp"
 #include "gateway/body_reader.hpp"
 #include "gateway/errc.hpp"
-#include "gateway/nearest.hpp"
+#include "gateway/query_args.hpp"
 
 #include <boost/json/parse.hpp>
 
@@ -99,8 +99,7 @@ result<std::string> query_params_json(const bus::query_descriptor& query,
         if (!known && query.params_schema && !from.open) {
             std::vector<std::string_view> names{from.names.begin(), from.names.end()};
             names.insert(names.end(), {"min_position", "wait_ms"});
-            return fail(gateway_errc::bad_request,
-                        unknown_name("query parameter", arg.name, names));
+            return fail(gateway_errc::bad_request, unknown_arg(arg.name, names));
         }
         const std::string_view type =
             query.params_schema ? query.params_schema->property_type(arg.name) : std::string_view{};

@@ -4,7 +4,7 @@
 #include "base/names.hpp"
 #include "gateway/errc.hpp"
 #include "gateway/exchange.hpp"
-#include "gateway/nearest.hpp"
+#include "gateway/query_args.hpp"
 
 #include <algorithm>
 
@@ -40,8 +40,7 @@ result<void> check_names(const route& to, const std::vector<query_arg>& args) {
         if (!known) {
             std::vector<std::string_view> names;
             for (const query_param& q : to.query) names.push_back(q.name);
-            return fail(gateway_errc::bad_request,
-                        unknown_name("query parameter", args[i].name, names));
+            return fail(gateway_errc::bad_request, unknown_arg(args[i].name, names));
         }
         for (std::size_t j = 0; j < i; ++j)
             if (args[j].name == args[i].name)

@@ -2,7 +2,6 @@
 
 #include "base/json.hpp"
 #include "gateway/errc.hpp"
-#include "gateway/nearest.hpp"
 #include "gateway/query_args.hpp"
 
 #include <algorithm>
@@ -106,7 +105,7 @@ result<scan_args> read_scan_args(const resolved_target& at) {
         } else if (arg.name == "order") {
             if (auto ok = read_order(arg.value, out.scan); !ok) return fail(std::move(ok.error()));
         } else if (std::find(names.begin() + 2, names.end(), arg.name) == names.end()) {
-            return bad(unknown_name("query parameter", arg.name, names));
+            return bad(unknown_arg(arg.name, names));
         }
     }
     const auto limit = limit_arg(at);

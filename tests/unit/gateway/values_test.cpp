@@ -1,6 +1,5 @@
 #include "gateway/errc.hpp"
 #include "gateway/header_values.hpp"
-#include "gateway/nearest.hpp"
 #include "gateway/output_queue.hpp"
 #include "gateway/query_args.hpp"
 #include "gateway/where_args.hpp"
@@ -53,14 +52,6 @@ TEST_CASE("header values: traceparent") {
         INFO(bad);
         CHECK_FALSE(is_traceparent(bad));
     }
-}
-
-TEST_CASE("nearest name: a typing error is found, another word is not") {
-    constexpr std::array<std::string_view, 3> names{"limit", "after", "direction"};
-    CHECK(nearest_name("limt", names) == "limit");
-    CHECK(nearest_name("dirction", names) == "direction");
-    CHECK(nearest_name("colour", names).empty());
-    CHECK(nearest_name(std::string(1000, 'x'), names).empty());
 }
 
 TEST_CASE("query arguments: numbers, limits, positions and times have their bounds") {

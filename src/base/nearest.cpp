@@ -1,9 +1,8 @@
-#include "app/nearest.hpp"
+#include "base/nearest.hpp"
 
-#include <algorithm>
 #include <vector>
 
-namespace flexcore::app {
+namespace flexcore {
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
     // Rows of the optimal string alignment table; a swap looks two rows back.
@@ -23,16 +22,4 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
     return last[b.size()];
 }
 
-std::optional<std::string> nearest(std::string_view name, std::span<const std::string> candidates) {
-    std::optional<std::string> best;
-    std::size_t best_distance = std::max<std::size_t>(1, name.size() / 3);
-    for (const std::string& candidate : candidates) {
-        const std::size_t distance = edit_distance(name, candidate);
-        if (distance > best_distance || (best && distance == best_distance)) continue;
-        best = candidate;
-        best_distance = distance;
-    }
-    return best;
-}
-
-}  // namespace flexcore::app
+}  // namespace flexcore
