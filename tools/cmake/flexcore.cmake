@@ -1,8 +1,9 @@
 # What every target of the project shares: language level, warnings, sanitizers, compile-time aids.
 #
-#   flexcore_module(<name> SOURCES … [DEPENDS …] [PRIVATE …] [ASIO])
+#   flexcore_module(<name> SOURCES … [DEPENDS …] [PRIVATE …] [ASIO | PCH <header>])
 #       A module of src/: static library flexcore_<name>. DEPENDS: modules or libraries its public
-#       headers need; PRIVATE: those only its sources need; ASIO: precompile Asio and Beast too.
+#       headers need; PRIVATE: those only its sources need; ASIO: precompile Asio and Beast too;
+#       PCH: precompile a header of its own.
 #   flexcore_plugin(<name> SOURCES … [LIBS …])
 #       A plugin: build/<preset>/plugins/<name>.so, against include/ only; in plugin.cmake.
 #   flexcore_test(<name> SOURCES … [LIBS …] [LABELS …] [TIMEOUT seconds])
@@ -66,14 +67,16 @@ add_compile_definitions(BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
                         BOOST_BEAST_SEPARATE_COMPILATION)
 
 function(flexcore_module name)
-  cmake_parse_arguments(arg "ASIO" "" "SOURCES;DEPENDS;PRIVATE" ${ARGN})
+  cmake_parse_arguments(arg "ASIO" "PCH" "SOURCES;DEPENDS;PRIVATE" ${ARGN})
   set(target flexcore_${name})
   add_library(${target} STATIC ${arg_SOURCES})
   target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR}/src
                                        PRIVATE ${CMAKE_SOURCE_DIR}/include)
   target_link_libraries(${target} PUBLIC Boost::json ${arg_DEPENDS}
                                   PRIVATE fmt::fmt Threads::Threads ${arg_PRIVATE})
-  if(arg_ASIO)
+  if(arg_PCH)
+    target_precompile_headers(${target} PRIVATE ${arg_PCH})
+  elseif(arg_ASIO)
     target_precompile_headers(${target} REUSE_FROM flexcore_pch_asio)
   else()
     target_precompile_headers(${target} REUSE_FROM flexcore_pch)
@@ -90,11 +93,17 @@ function(flexcore_test name)
   add_executable(${name} ${arg_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests ${CMAKE_SOURCE_DIR}/src
                                              ${CMAKE_SOURCE_DIR}/include)
-  target_link_libraries(${name} PRIVATE flexcore_test_main fmt::fmt Threads::Threads ${arg_LIBS})
+  target_link_libraries(${name} PRIVATE flexcore_test_main Boost::json fmt::fmt Threads::Threads ${arg_LIBS})
+  target_precompile_headers(${name} REUSE_FROM flexcore_pch_test)
   set_target_properties(${name} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+  # Nothing in a test is worth the time that optimizing it takes.
+  target_compile_options(${name} PRIVATE -O0)
   target_compile_definitions(${name} PRIVATE
     FLEXCORE_BINARY_DIR="${CMAKE_BINARY_DIR}" FLEXCORE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-  catch_discover_tests(${name} TEST_PREFIX "${name}: "
-    PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
+  catch_discover_tests(${name} TEST_PREFIX "${name}: " PROPERTIES TIMEOUT ${arg_TIMEOUT})
+  # catch_discover_tests would keep the first of several labels only.
+  set(labels "${CMAKE_CURRENT_BINARY_DIR}/${name}_labels.cmake")
+  file(WRITE "${labels}" "set_tests_properties(\${${name}_TESTS} PROPERTIES LABELS \"${arg_LABELS}\")\n")
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES "${labels}")
 endfunction()

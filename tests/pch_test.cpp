@@ -1,0 +1,1 @@
+// The object that the precompiled header of the tests is built with.
