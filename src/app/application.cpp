@@ -1,5 +1,6 @@
 #include "app/application.hpp"
 
+#include "app/setting_table.hpp"
 #include "base/check.hpp"
 #include "bus/append_bus.hpp"
 #include "bus/change_counters.hpp"
@@ -107,7 +108,7 @@ struct application::state {
             e.client = fmt::format(
                 "the store cannot be opened (store.url = {}, store.data = {}): "
                 "{}",
-                settings.store.url, settings.store.data.string(), e.client);
+                mask_url(settings.store.url), settings.store.data.string(), e.client);
             return fail(std::move(e));
         }
         store = std::move(*opened);
@@ -123,8 +124,8 @@ struct application::state {
         stops.push("projections", [this] { projections->stop(); });
         appends = std::make_unique<bus::append_bus>(*store.log, authorizer, *projections, keys,
                                                     metrics, settings.commands.inline_wait);
-        commands = std::make_unique<bus::command_bus>(settings.commands, *store.log, authorizer,
-                                                      *projections, keys, *timers, metrics);
+        commands = std::make_unique<bus::command_bus>(settings.commands, authorizer, *projections,
+                                                      keys, *timers, metrics);
         queries = std::make_unique<bus::query_bus>(settings.queries, *store.views, *projections,
                                                    changes, authorizer, *workers, *timers, metrics);
         aggregates = std::make_unique<domain::aggregate_runtime>(settings.aggregates, *store.log,
@@ -142,12 +143,14 @@ struct application::state {
             const auto loaded = plugins->load(entry.file, entry.config_json);
             if (loaded) continue;
             error e = loaded.error();
+            const auto folder =
+                std::filesystem::absolute(entry.file).lexically_normal().parent_path();
             e.client = fmt::format("the plugin {} cannot be loaded (plugins.load): {}{}",
                                    entry.file.string(), e.client,
                                    e.code == plugin::plugin_errc::outside_dirs
                                        ? fmt::format("; add its folder with --plugin-dir {} or to "
                                                      "plugins.dirs",
-                                                     entry.file.parent_path().string())
+                                                     folder.string())
                                        : "");
             return fail(std::move(e));
         }

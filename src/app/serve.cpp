@@ -4,10 +4,12 @@
 #include "runtime/thread.hpp"
 #include "telemetry/log.hpp"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
@@ -85,6 +87,20 @@ public:
     }
 };
 
+/// Each connection needs a descriptor, and the soft limit is 1024 on most machines.
+void raise_descriptor_limit(std::size_t connections_max) {
+    constexpr rlim_t others = 256;  // the store's files, plugins, the log
+    const rlim_t wanted = connections_max + others;
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return;
+    limit.rlim_cur = std::min(wanted, limit.rlim_max);
+    if (::setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur == wanted) return;
+    telemetry::log(telemetry::level::warn, "app",
+                   "too few file descriptors for http.connections_max; raise the hard limit "
+                   "(ulimit -Hn, LimitNOFILE=) or lower the setting",
+                   {{"connections_max", connections_max}, {"limit", limit.rlim_cur}});
+}
+
 result<void> write_port(const std::filesystem::path& file, std::uint16_t port) {
     if (file.empty()) return {};
     // Renamed into place: whoever waits for the file never reads half of it.
@@ -116,6 +132,7 @@ result<int> serve(const loaded_settings& loaded, const serve_files& files, std::
                        "listening beyond loopback without authentication: everybody who reaches "
                        "the port may do everything",
                        {{"host", std::string_view{loaded.values.http.host}}});
+    raise_descriptor_limit(loaded.values.http.connections_max);
     application app{loaded};
     auto started = app.start();
     if (started) started = write_port(files.port_file, app.port());

@@ -239,7 +239,7 @@ void add_domain(std::vector<setting>& t) {
 
         row("plugins.dirs", FLEXCORE_FIELD(plugins.dirs),
             "Only files below these folders load (symbolic links are resolved first). Empty: the "
-            "folder \"plugins\" beside the executable."),
+            "folder \"plugins\" beside the executable, which is not meant once others are named."),
         row("plugins.load", FLEXCORE_FIELD(plugin_load),
             "Plugins loaded at start, each with its configuration. As a variable: file names "
             "separated by commas. --plugin adds to the list."),

@@ -64,7 +64,7 @@ struct setting {
 [[nodiscard]] std::string amount_as_text(const setting&, std::int64_t);
 /// As it stands in a settings file: `8080`, `"4MiB"`, `["a", "b"]`.
 [[nodiscard]] std::string value_as_toml(const setting&, const setting_value&);
-/// postgres://user:secret@host → postgres://user:***@host
+/// postgres://user:secret@host → postgres://user:***@host; rather too much than too little.
 [[nodiscard]] std::string mask_url(std::string_view url);
 
 }  // namespace flexcore::app

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <system_error>
@@ -182,20 +183,18 @@ std::string value_as_toml(const setting& s, const setting_value& value) {
 
 std::string mask_url(std::string_view url) {
     std::string masked{url};
+    // Up to the last '@': a secret that was not percent-encoded may hold any character.
     const std::size_t scheme = masked.find("://");
-    if (scheme != std::string::npos) {
-        const std::size_t begin = scheme + 3;
-        const std::size_t end = std::min(masked.find_first_of("/?#", begin), masked.size());
-        const std::size_t at = masked.substr(0, end).rfind('@');
-        const std::size_t colon = masked.find(':', begin);
-        if (at != std::string::npos && at >= begin && colon < at)
-            masked.replace(colon + 1, at - colon - 1, "***");
-    }
-    // PostgreSQL also takes it as a parameter.
+    const std::size_t begin = scheme == std::string::npos ? 0 : scheme + 3;
+    const std::size_t at = masked.rfind('@');
+    const std::size_t colon = masked.find(':', begin);
+    if (at != std::string::npos && colon < at) masked.replace(colon + 1, at - colon - 1, "***");
+    // PostgreSQL also takes it as a parameter (password, sslpassword).
     constexpr std::string_view parameter = "password=";
-    if (const std::size_t at = masked.find(parameter); at != std::string::npos) {
-        const std::size_t begin = at + parameter.size();
-        masked.replace(begin, std::min(masked.find('&', begin), masked.size()) - begin, "***");
+    for (std::size_t found = masked.find(parameter); found != std::string::npos;) {
+        const std::size_t value = found + parameter.size();
+        masked.replace(value, std::min(masked.find('&', value), masked.size()) - value, "***");
+        found = masked.find(parameter, value);
     }
     return masked;
 }

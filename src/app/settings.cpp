@@ -41,7 +41,8 @@ public:
             known.push_back(s.variable());
             if (const auto at = variables.find(s.variable()); at != variables.end())
                 text(s, at->second, at->first);
-            else if (const auto other = variables.find(s.also_variable); other != variables.end())
+            else if (const auto other = variables.find(s.also_variable);
+                     !s.also_variable.empty() && other != variables.end())
                 text(s, other->second, other->first);
         }
         for (const auto& [name, value] : variables) {
@@ -55,13 +56,15 @@ public:
     }
 
     void flag(const flag_value& f) {
+        const std::size_t before = problems_.size();
         const setting* s = find_setting(f.key);
         if (s == nullptr)
             problems_.push_back({f.flag, unknown_setting(f.key)});
-        else if (s->kind == setting_kind::plugins)
+        else if (f.adds)
             add_plugin(*s, f);
         else
             text(*s, f.text, f.flag);
+        for (std::size_t i = before; i < problems_.size(); ++i) problems_[i].wrong_flag = true;
     }
 
     std::expected<loaded_settings, std::vector<settings_problem>> take() {
@@ -83,6 +86,7 @@ private:
             problems_.push_back({where, value.error().client});
     }
     void add_plugin(const setting& s, const flag_value& f) {
+        if (f.text.empty()) return problems_.push_back({f.flag, "needs the path of a file"});
         auto& list = out_.values.plugin_load;
         const auto same = [&](const plugin_entry& e) { return e.file == f.text; };
         // Named again: the entry of the file, with its configuration, already says it.
@@ -129,9 +133,9 @@ void check_together(const loaded_settings& loaded, std::vector<settings_problem>
                problems);
     demand(s.http.drain < s.runtime.stop_max, loaded, "http.drain_ms",
            "must be below runtime.stop_ms_max", problems);
-    demand(s.store.url.starts_with("sqlite:") || s.store.url.starts_with("memory:"), loaded,
-           "store.url",
-           fmt::format("must begin with \"sqlite:\" or \"memory:\", not \"{}\"",
+    demand(s.store.url == "sqlite:" || s.store.url == "memory:", loaded, "store.url",
+           fmt::format("must be \"sqlite:\" (its files lie in store.data) or \"memory:\", not "
+                       "\"{}\"",
                        mask_url(s.store.url)),
            problems);
     demand(!s.store.data.empty(), loaded, "store.data", "must name a folder", problems);
@@ -169,7 +173,7 @@ std::map<std::string, std::string> environment() {
 
 std::string to_text(const std::vector<settings_problem>& problems) {
     std::string out;
-    for (const auto& [where, text] : problems) out += fmt::format("{}: {}\n", where, text);
+    for (const settings_problem& p : problems) out += fmt::format("{}: {}\n", p.where, p.text);
     return out;
 }
 

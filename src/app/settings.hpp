@@ -65,11 +65,12 @@ struct settings {
     security_settings security;
 };
 
-/// One value from a flag: `key` as in the table, `flag` as the person wrote it.
+/// One value from a flag: `key` as in the table, `flag` without the value, which may be a secret.
 struct flag_value {
     std::string key;
     std::string text;
     std::string flag;
+    bool adds = false;  ///< one more entry of plugins.load instead of a new list
 };
 
 struct setting_inputs {
@@ -87,6 +88,7 @@ struct loaded_settings {
 struct settings_problem {
     std::string where;
     std::string text;
+    bool wrong_flag = false;  ///< wrong use of the command line, not a wrong file or variable
 };
 
 [[nodiscard]] std::expected<loaded_settings, std::vector<settings_problem>> load_settings(
@@ -97,7 +99,8 @@ struct settings_problem {
 
 /// One line per problem, "where: text".
 [[nodiscard]] std::string to_text(const std::vector<settings_problem>&);
-/// "http.port = 8080   # default" per line, secrets masked; readable as a settings file.
+/// "http.port = 8080   # default" per line, secrets masked; readable as a settings file, but for
+/// the plugins' configurations, which may hold secrets and are left out.
 [[nodiscard]] std::string settings_as_toml(const loaded_settings&);
 /// {"http.port":{"value":8080,"source":"default"},…}, secrets masked.
 [[nodiscard]] std::string settings_as_json(const loaded_settings&);

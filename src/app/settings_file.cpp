@@ -6,10 +6,12 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <fstream>
-#include <iterator>
 #include <set>
 #include <sstream>
+#include <system_error>
 
 namespace flexcore::app {
 namespace {
@@ -143,6 +145,20 @@ private:
     std::vector<file_value> values_;
 };
 
+/// The whole file; the error says why not.
+result<std::string> text_of(const std::filesystem::path& path) {
+    std::error_code ec;
+    if (std::filesystem::is_directory(path, ec)) return fail(base_errc::io, "it is a folder");
+    std::ifstream file{path, std::ios::binary};
+    if (!file) return fail(base_errc::io, std::generic_category().message(errno));
+    std::string text;
+    std::array<char, 4096> part{};
+    while (file.read(part.data(), part.size()) || file.gcount() > 0)
+        text.append(part.data(), static_cast<std::size_t>(file.gcount()));
+    if (file.bad()) return fail(base_errc::io, "reading it failed");
+    return text;
+}
+
 }  // namespace
 
 std::string unknown_setting(const std::string& key) {
@@ -166,14 +182,14 @@ std::string unknown_setting(const std::string& key) {
 
 std::vector<file_value> read_settings_file(const std::filesystem::path& path,
                                            std::vector<settings_problem>& problems) {
-    std::ifstream file{path, std::ios::binary};
-    const std::string text{std::istreambuf_iterator<char>{file}, {}};
-    if (!file.good() && !file.eof()) {
-        problems.push_back({path.string(), "cannot be read; give the path of a settings file"});
+    const auto text = text_of(path);
+    if (!text) {
+        problems.push_back({path.empty() ? "the settings file" : path.string(),
+                            "cannot be read: " + text.error().client});
         return {};
     }
     try {
-        const toml::table table = toml::parse(std::string_view{text}, path.string());
+        const toml::table table = toml::parse(std::string_view{*text}, path.string());
         reader read{path.string(), problems};
         read.section(table, "");
         return read.take();

@@ -19,6 +19,7 @@ using clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds pause_first{20};
 constexpr std::chrono::milliseconds pause_max{1'000};
 constexpr std::size_t queue_lines_max = 1'000;
+constexpr std::size_t queue_bytes_max = 8u << 20;
 constexpr int status_busy = 503;
 
 /// Lines of one connection on their way from the reader.
@@ -26,7 +27,10 @@ class lane {
 public:
     void put(bulk_line line) {
         std::unique_lock lock{mutex_};
-        room_.wait(lock, [&] { return lines_.size() < queue_lines_max; });
+        room_.wait(lock, [&] {
+            return lines_.empty() || (lines_.size() < queue_lines_max && bytes_ < queue_bytes_max);
+        });
+        bytes_ += line.text.size();
         lines_.push_back(std::move(line));
         filled_.notify_one();
     }
@@ -43,6 +47,7 @@ public:
         for (std::size_t bytes = 0; !lines_.empty() && taken.size() < lines_max;) {
             bytes += lines_.front().text.size();
             if (!taken.empty() && bytes > bytes_max) break;
+            bytes_ -= lines_.front().text.size();
             taken.push_back(std::move(lines_.front()));
             lines_.pop_front();
         }
@@ -54,6 +59,7 @@ private:
     std::mutex mutex_;
     std::condition_variable room_, filled_;
     std::deque<bulk_line> lines_;
+    std::size_t bytes_ = 0;
     bool ended_ = false;
 };
 
@@ -110,29 +116,32 @@ std::uint64_t bulk_tally::failed_count() const {
 struct bulk::state {
     bulk_settings settings;
     bulk_prepare prepare;
-    std::function<void(std::string_view)> each_accepted;
-    std::mutex mutex;  // guards tally and each_accepted
+    std::mutex mutex;  // guards tally
     bulk_tally tally;
-    std::atomic<std::uint64_t> answered{0}, bytes_read{0};
+    std::atomic<std::uint64_t> answered{0}, bytes_done{0};
+    std::atomic<bool> stopping{false};
 
-    void accept(std::string_view answer) {
+    void done(const bulk_line& line) {
+        ++answered;
+        bytes_done += line.input_bytes;
+    }
+    void accept(const bulk_line& line) {
         const std::lock_guard lock{mutex};
         ++tally.accepted;
-        ++answered;
-        if (each_accepted) each_accepted(answer);
+        done(line);
     }
     void count(std::map<std::string, bulk_reason> bulk_tally::* list, const bulk_line& line,
                const std::string& name, const std::string& detail) {
         const std::lock_guard lock{mutex};
         bulk_reason& reason = (tally.*list)[name.empty() ? "unknown" : name];
-        ++answered;
+        done(line);
         if (reason.count++ != 0 && reason.first_line < line.number) return;
         reason.first_line = line.number;
         reason.detail = detail;
     }
 
     /// Settles a line, or keeps it for another attempt.
-    void settle(bulk_line& line, const bulk_answer& answer, std::string_view text, bool last,
+    void settle(bulk_line& line, const bulk_answer& answer, bool last,
                 std::vector<bulk_line>& again) {
         const bool repeat =
             answer.verdict == bulk_verdict::again ||
@@ -140,7 +149,7 @@ struct bulk::state {
         if (repeat && !last)
             again.push_back(std::move(line));
         else if (answer.verdict == bulk_verdict::accepted)
-            accept(text);
+            accept(line);
         else if (answer.verdict == bulk_verdict::refused)
             count(&bulk_tally::refused, line, answer.reason, answer.detail);
         else
@@ -157,9 +166,10 @@ struct bulk::state {
             const bool untouched = answer.error().code == cli_errc::unreachable;
             const bulk_answer lost{
                 untouched ? bulk_verdict::again : bulk_verdict::again_if_repeatable,
-                answer.error().code == cli_errc::timeout ? "timeout" : "connection_lost",
-                answer.error().client};
-            for (bulk_line& line : lines) settle(line, lost, {}, last, again);
+                std::string{name_of(answer.error().code)}, answer.error().client};
+            for (bulk_line& line : lines) settle(line, lost, last, again);
+            const bool silent = answer.error().code == cli_errc::timeout;
+            if (last && (untouched || silent)) stopping = true;
             return again;
         }
         if (answer->status != 200) {
@@ -168,7 +178,7 @@ struct bulk::state {
                 whole = {answer->status == status_busy ? bulk_verdict::again_if_repeatable
                                                        : bulk_verdict::failed,
                          fmt::format("status_{}", answer->status), "an answer without a problem"};
-            for (bulk_line& line : lines) settle(line, whole, {}, last, again);
+            for (bulk_line& line : lines) settle(line, whole, last, again);
             return again;
         }
         std::string_view rest = answer->body;
@@ -178,16 +188,21 @@ struct bulk::state {
             const std::size_t end = rest.find('\n');
             const std::string_view text = rest.substr(0, end);
             rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-            settle(line, text.empty() ? missing : judge(text), text, last, again);
+            settle(line, text.empty() ? missing : judge(text), last, again);
         }
         return again;
     }
 
     void deliver(http_client& client, std::vector<bulk_line> lines) {
+        if (stopping) {
+            for (const bulk_line& line : lines)
+                count(&bulk_tally::failed, line, "not_sent", "sending ended before this line");
+            return;
+        }
         const auto until = clock::now() + settings.retry_for;
         auto pause = pause_first;
         for (;;) {
-            const bool last = clock::now() >= until;
+            const bool last = stopping || clock::now() >= until;
             lines = attempt(client, std::move(lines), last);
             if (lines.empty()) return;
             {
@@ -206,9 +221,8 @@ bulk::bulk(bulk_settings settings, bulk_prepare prepare) : state_{std::make_uniq
 }
 bulk::~bulk() = default;
 
-bulk_tally bulk::run(std::istream& in, const std::function<void(std::string_view)>& each_accepted) {
+bulk_tally bulk::run(std::istream& in) {
     const auto begin = clock::now();
-    state_->each_accepted = each_accepted;
     std::vector<std::unique_ptr<lane>> lanes;
     std::vector<std::thread> threads;
     for (std::size_t i = 0; i < state_->settings.concurrency; ++i) {
@@ -224,28 +238,40 @@ bulk_tally bulk::run(std::istream& in, const std::function<void(std::string_view
     }
     std::string text;
     std::uint64_t sent = 0;
-    for (std::uint64_t number = 1; std::getline(in, text); ++number) {
-        state_->bytes_read += text.size() + 1;
-        if (text.find_first_not_of(" \t\r") == std::string::npos) continue;
+    bool whole = false;
+    for (std::uint64_t number = 1; !state_->stopping; ++number) {
+        if (!std::getline(in, text)) {
+            whole = !state_->stopping;  // else a signal broke the reading off
+            break;
+        }
+        if (text.find_first_not_of(" \t\r") == std::string::npos) {
+            state_->bytes_done += text.size() + 1;
+            continue;
+        }
         auto line = state_->prepare(text);
         if (!line) {
             bulk_line bad;
             bad.number = number;
+            bad.input_bytes = text.size() + 1;
             state_->count(&bulk_tally::refused, bad, "invalid_line", line.error().client);
             continue;
         }
         ++sent;
         line->number = number;
+        line->input_bytes = text.size() + 1;
         lanes[std::hash<std::string>{}(line->key) % lanes.size()]->put(std::move(*line));
     }
     for (auto& l : lanes) l->end();
     for (auto& t : threads) t.join();
     bulk_tally tally = std::move(state_->tally);
     tally.sent = sent;
+    tally.stopped = !whole;
     tally.seconds = std::chrono::duration<double>(clock::now() - begin).count();
     return tally;
 }
 
-bulk_progress bulk::so_far() const noexcept { return {state_->answered, state_->bytes_read}; }
+void bulk::stop() noexcept { state_->stopping = true; }
+
+bulk_progress bulk::so_far() const noexcept { return {state_->answered, state_->bytes_done}; }
 
 }  // namespace flexcore::cli

@@ -6,7 +6,9 @@
 //          After a lost connection, a timeout or an unavailable store a line may have taken
 //          effect: it is sent again only when it is repeatable (it carries its command_id or event
 //          ids, which make the server answer the first result again), else it counts as failed.
-// Bounds:  `retry_for` per batch; lines in memory: concurrency × (batch + queue).
+// Gone:    when a batch has found no server, or a silent one, for `retry_for`, nothing more is read
+//          or sent: `stopped`.
+// Bounds:  `retry_for` per batch; in memory: concurrency × (batch + 1000 lines or 8 MiB).
 // Threads: `run` starts its own and returns when all lines are answered or given up.
 #pragma once
 
@@ -25,8 +27,9 @@
 namespace flexcore::cli {
 
 struct bulk_line {
-    std::uint64_t number = 0;  ///< in the input, from 1
-    std::string text;          ///< what is sent
+    std::uint64_t number = 0;       ///< in the input, from 1
+    std::uint64_t input_bytes = 0;  ///< there, with its end
+    std::string text;               ///< what is sent
     std::string key;
     bool repeatable = false;
 };
@@ -54,6 +57,7 @@ struct bulk_tally {
     std::uint64_t again = 0;                     ///< times a line was sent once more
     std::map<std::string, bulk_reason> refused;  ///< by reason or code: the server said no
     std::map<std::string, bulk_reason> failed;   ///< no answer, or an answer that is not final
+    bool stopped = false;  ///< before the end of the input: later lines were not read
     double seconds = 0;
 
     [[nodiscard]] std::uint64_t refused_count() const;
@@ -67,16 +71,18 @@ using bulk_prepare = std::function<result<bulk_line>(std::string_view text)>;
 /// What stays true while it runs; for the progress line.
 struct bulk_progress {
     std::uint64_t answered = 0;
-    std::uint64_t bytes_read = 0;
+    std::uint64_t bytes_done = 0;  ///< of the input: of the lines that are settled
 };
 
 class bulk {
 public:
     bulk(bulk_settings, bulk_prepare);
     ~bulk();
-    /// Blank lines are skipped. `each_accepted` sees the answers of accepted lines, one at a time.
-    [[nodiscard]] bulk_tally run(std::istream&,
-                                 const std::function<void(std::string_view)>& each_accepted = {});
+    /// Blank lines are skipped.
+    [[nodiscard]] bulk_tally run(std::istream&);
+    /// Nothing more is read; what waits counts as failed ("not_sent"), what is under way gets its
+    /// answer. [any thread, also in a signal's handler]
+    void stop() noexcept;
     /// [any thread]
     [[nodiscard]] bulk_progress so_far() const noexcept;
 

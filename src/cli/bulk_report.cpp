@@ -1,11 +1,15 @@
 #include "cli/bulk_report_impl.hpp"
 #include "cli/terminal.hpp"
 
+#include <signal.h>
+
 #include <CLI/CLI.hpp>
 
 #include <fmt/format.h>
 #include <boost/json/serialize.hpp>
 
+#include <array>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <ostream>
@@ -37,6 +41,7 @@ void print(std::ostream& out, const bulk_tally& tally, const std::string& noun) 
         out << fmt::format("failed    {}\n", grouped(tally.failed_count()));
         print_reasons(out, tally.failed);
     }
+    if (tally.stopped) out << "The input was not read to its end: later lines were not sent.\n";
     if (tally.again != 0) out << fmt::format("sent once more  {}\n", grouped(tally.again));
     const double rate = tally.seconds > 0 ? static_cast<double>(tally.sent) / tally.seconds : 0;
     out << fmt::format("{} {} in {:.1f} s, {}/s\n", grouped(tally.sent), noun, tally.seconds,
@@ -51,24 +56,69 @@ void print_json(std::ostream& out, const bulk_tally& tally) {
                                 {"refused_by_reason", as_json(tally.refused)},
                                 {"failed_by_reason", as_json(tally.failed)},
                                 {"again", tally.again},
+                                {"stopped", tally.stopped},
                                 {"seconds", tally.seconds}};
     out << boost::json::serialize(summary) << '\n';
 }
 
+/// The first SIGINT or SIGTERM stops a bulk in order, the second ends the process as usual. One at
+/// a time. A read that waits for input is broken off.
+class stop_by_signal {
+public:
+    explicit stop_by_signal(bulk& work) {
+        caught_ = 0;
+        target_ = &work;
+        struct sigaction action{};
+        action.sa_handler = [](int number) {
+            caught_ = number;
+            if (bulk* target = target_) target->stop();
+        };
+        action.sa_flags = SA_RESETHAND;
+        for (std::size_t i = 0; i < numbers.size(); ++i) {
+            ::sigaction(numbers[i], &action, &before_[i]);
+            // Whoever started us wants it ignored.
+            if (before_[i].sa_handler == SIG_IGN) ::sigaction(numbers[i], &before_[i], nullptr);
+        }
+    }
+    ~stop_by_signal() {
+        for (std::size_t i = 0; i < numbers.size(); ++i)
+            ::sigaction(numbers[i], &before_[i], nullptr);
+        target_ = nullptr;
+    }
+    stop_by_signal(const stop_by_signal&) = delete;
+    stop_by_signal& operator=(const stop_by_signal&) = delete;
+
+    /// The signal; 0: none.
+    [[nodiscard]] static int caught() noexcept { return caught_; }
+
+private:
+    static constexpr std::array numbers{SIGINT, SIGTERM};
+    // Lock-free, so that the handler may touch them.
+    static inline std::atomic<bulk*> target_;
+    static inline std::atomic<int> caught_;
+    std::array<struct sigaction, numbers.size()> before_{};
+};
+
 }  // namespace
 
-void add_bulk_options(CLI::App& app, bulk_options& options) {
-    app.add_option("--file", options.file, "NDJSON, one per line; - is standard input");
+CLI::Option* add_bulk_options(CLI::App& app, bulk_options& options) {
+    CLI::Option* file =
+        app.add_option("--file", options.file, "NDJSON, one per line; - is standard input");
     app.add_option("--concurrency", options.concurrency, "Connections to send over (default 4)")
-        ->check(CLI::Range(1, 256));
+        ->check(CLI::Range(1, 256))
+        ->needs(file);
     app.add_option("--batch", options.batch, "Lines per request, at most (default 50)")
-        ->check(CLI::Range(1, 1'000));
+        ->check(CLI::Range(1, 1'000))
+        ->needs(file);
     app.add_option("--retry-for", options.retry_for_s,
                    "Seconds a busy or unreachable server is asked again (default 30)")
-        ->check(CLI::Range(0.0, 86'400.0));
+        ->check(between(0, 86'400))
+        ->needs(file);
     app.add_flag("--allow-refused", options.allow_refused,
-                 "Exit with 0 although lines were refused, as long as all were answered");
-    app.add_flag("--quiet", options.quiet, "No progress on standard error");
+                 "Exit with 0 although lines were refused, as long as all were answered")
+        ->needs(file);
+    app.add_flag("--quiet", options.quiet, "No progress on standard error")->needs(file);
+    return file;
 }
 
 int run_bulk(const context& c, const client_options& client, const bulk_options& options,
@@ -77,16 +127,15 @@ int run_bulk(const context& c, const client_options& client, const bulk_options&
     if (!probe) return report(c, probe.error());
     // A server that is not there is said at once, not after half a minute of trying.
     if (const auto alive = probe->ask({"GET", "/livez", {}, {}, {}}); !alive)
-        return report(c, alive.error());
+        return report(c, client, alive.error());
 
     std::ifstream file;
     double total = 0;
     if (options.file != "-") {
-        file.open(options.file, std::ios::binary);
+        auto opened = open_input("--file", options.file);
+        if (!opened) return report(c, opened.error());
+        file = std::move(*opened);
         std::error_code unknown;
-        if (!file || std::filesystem::is_directory(options.file, unknown))
-            return report(c, {make_error_code(cli_errc::bad_input),
-                              fmt::format("--file: cannot read \"{}\"", options.file)});
         const auto size = std::filesystem::file_size(options.file, unknown);
         if (!unknown) total = static_cast<double>(size);
     }
@@ -100,12 +149,13 @@ int run_bulk(const context& c, const client_options& client, const bulk_options&
     settings.retry_for = std::chrono::milliseconds{static_cast<long>(options.retry_for_s * 1e3)};
 
     bulk work{std::move(settings), std::move(prepare)};
+    stop_by_signal signals{work};
     std::optional<progress> line;
     if (!options.quiet)
         line.emplace(noun, [&work, total] {
             const bulk_progress p = work.so_far();
             return progress::state{p.answered,
-                                   total > 0 ? static_cast<double>(p.bytes_read) / total : -1};
+                                   total > 0 ? static_cast<double>(p.bytes_done) / total : -1};
         });
     const bulk_tally tally = work.run(options.file == "-" ? c.io.in : file);
     line.reset();
@@ -113,8 +163,9 @@ int run_bulk(const context& c, const client_options& client, const bulk_options&
         print_json(c.io.out, tally);
     else
         print(c.io.out, tally, noun);
+    if (const int caught = signals.caught(); caught != 0) return exit_by_signal + caught;
     const bool refused = tally.refused_count() != 0 && !options.allow_refused;
-    return tally.failed_count() != 0 || refused ? exit_refused : exit_done;
+    return tally.failed_count() != 0 || tally.stopped || refused ? exit_refused : exit_done;
 }
 
 }  // namespace flexcore::cli

@@ -16,10 +16,12 @@ struct bulk_options {
     bool allow_refused = false;
     bool quiet = false;
 };
-void add_bulk_options(CLI::App&, bulk_options&);
+/// Gives --file; the others need it.
+CLI::Option* add_bulk_options(CLI::App&, bulk_options&);
 
 /// Reads the file (or standard input), sends, prints the summary, gives the exit code: 1 when
-/// something failed, or was refused without --allow-refused.
+/// something failed, or was refused without --allow-refused; 130 after SIGINT or SIGTERM, which
+/// stop it in order the first time and at once the second.
 [[nodiscard]] int run_bulk(const context&, const client_options&, const bulk_options&,
                            std::string target, const std::string& noun, bulk_prepare);
 

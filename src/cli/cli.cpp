@@ -45,14 +45,23 @@ std::string usage_error(const CLI::App& app, const CLI::ParseError& e) {
     // A misspelt sub-command is also a missing one, which CLI11 says first.
     const bool misplaced = dynamic_cast<const CLI::ExtrasError*>(&e) != nullptr ||
                            dynamic_cast<const CLI::RequiredError*>(&e) != nullptr;
+    if (extra.empty() && misplaced && !names_in(reached, false).empty())
+        return fmt::format("{}: a sub-command is missing; there are {}", path,
+                           fmt::join(names_in(reached, false), ", "));
     if (extra.empty() || !misplaced) return fmt::format("{}: {}", path, e.what());
     const std::string& word = extra.front();
     const bool option = word.starts_with('-');
     const std::vector<std::string> names = names_in(reached, option);
     const auto near = nearest_name(word.substr(0, word.find('=')), names);
     const char* kind = option ? "option" : names.empty() ? "argument" : "sub-command";
+    if (option && near == word.substr(0, word.find('=')))
+        return fmt::format("{0}: {1} stands after the sub-command: {0} {1} …", path, *near);
     std::string text = fmt::format("{}: unknown {} \"{}\"", path, kind, word);
-    if (near)
+    if (!option && reached.get_option_no_throw("--param") != nullptr)
+        text += word.find('=') == std::string::npos
+                    ? "; parameters are given as --param NAME=VALUE"
+                    : fmt::format("; did you mean --param {}?", word);
+    else if (near)
         text += fmt::format("; did you mean {}?", *near);
     else if (!option && !names.empty())
         text += fmt::format("; there are {}", fmt::join(names, ", "));
@@ -91,7 +100,12 @@ int run(std::span<const std::string> args, streams io) {
         io.err << fmt::format("error: {}\n`{} --help` tells more\n", usage_error(app, e), path);
         return exit_usage;
     }
-    return c.action();
+    const int code = c.action();
+    io.out.flush();
+    if (io.out) return code;
+    // A full disk must not pass for success.
+    io.err << "error: the output cannot be written\n";
+    return code == exit_done ? exit_refused : code;
 }
 
 }  // namespace flexcore::cli

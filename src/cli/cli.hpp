@@ -1,6 +1,8 @@
 // The sub-commands of the executable.
 //
-// Exit codes: 0 done; 1 refused, failed or not reachable; 2 wrong usage, naming what is wrong.
+// Exit codes: 0 done; 1 refused, failed or not reachable; 2 wrong usage, naming what is wrong; 130
+// a bulk
+//             that was broken off by SIGINT or SIGTERM.
 #pragma once
 
 #include <iosfwd>

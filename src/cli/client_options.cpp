@@ -8,7 +8,9 @@
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
-#include <fstream>
+#include <cerrno>
+#include <charconv>
+#include <filesystem>
 #include <iterator>
 #include <ostream>
 
@@ -43,6 +45,18 @@ void append_entries(std::string& out, const boost::json::value& list) {
 
 }  // namespace
 
+CLI::Validator between(double least, double most) {
+    const auto check = [least, most](const std::string& text) {
+        double value = 0;
+        const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
+        const bool number = ec == std::errc{} && end == text.data() + text.size();
+        // So written, it refuses "nan" too, which CLI11's Range takes.
+        if (number && value >= least && value <= most) return std::string{};
+        return fmt::format("must be from {} to {}, not \"{}\"", least, most, text);
+    };
+    return {check, fmt::format("FROM {} TO {}", least, most)};
+}
+
 void add_client_options(CLI::App& app, client_options& options, const context& c) {
     options.url = variable_or(c, "FLEXCORE_URL", default_url);
     options.tenant = variable_or(c, "FLEXCORE_TENANT", "");
@@ -50,13 +64,14 @@ void add_client_options(CLI::App& app, client_options& options, const context& c
                    "Where the server is (default: FLEXCORE_URL, or http://127.0.0.1:8080)");
     app.add_option("--tenant", options.tenant, "Tenant to act in (default: FLEXCORE_TENANT)");
     app.add_option("--timeout", options.timeout_s, "Seconds without any answer before giving up")
-        ->check(CLI::Range(0.1, 86'400.0));
+        ->check(between(0.1, 86'400));
     app.add_flag("--json", options.json, "Print JSON for programs instead of text for people");
 }
 
 result<http_client> client_for(const client_options& options) {
     auto where = parse_url(options.url);
     if (!where) return fail(where.error());
+    if (auto sound = check_header("--tenant", options.tenant); !sound) return fail(sound.error());
     http_client::timeouts bounds;
     bounds.silence = std::chrono::milliseconds{static_cast<long>(options.timeout_s * 1'000)};
     bounds.connect = std::min(bounds.connect, bounds.silence);
@@ -74,21 +89,17 @@ result<http_answer> ask(http_client& client, const client_options& options, http
     request.headers.insert(request.headers.begin(), headers.begin(), headers.end());
     auto answer = client.ask(request);
     if (!answer) return fail(answer.error());
-    if (answer->status < 200 || answer->status > 299) {
-        error refused{make_error_code(cli_errc::refused),
-                      problem_text(answer->status, answer->body)};
-        // The document itself is what --json prints.
-        if (const auto document = json::to_value(answer->body); document && document->is_object())
-            refused.members = std::make_shared<const boost::json::object>(document->get_object());
-        return fail(std::move(refused));
-    }
+    if (answer->status < 200 || answer->status > 299)
+        return fail(refusal_of(answer->status, answer->body));
     return answer;
 }
 
-std::string problem_text(int status, std::string_view body) {
+error refusal_of(int status, std::string_view body) {
     const auto parsed = json::to_value(body);
     const boost::json::object* problem = parsed ? parsed->if_object() : nullptr;
-    if (problem == nullptr) return fmt::format("the server answered with status {}", status);
+    if (problem == nullptr)
+        return {make_error_code(cli_errc::refused),
+                fmt::format("the server answered with status {}", status)};
     std::string out =
         fmt::format("{} ({} {})", member(*problem, "title"), status, member(*problem, "code"));
     if (const std::string detail = member(*problem, "detail"); !detail.empty())
@@ -100,7 +111,9 @@ std::string problem_text(int status, std::string_view body) {
                  name != "instance" && name != "code")
             out += fmt::format("\n  {}: {}", printable(name), printable(plain(value)));
     }
-    return out;
+    error refused{make_error_code(cli_errc::refused), std::move(out)};
+    refused.members = std::make_shared<const boost::json::object>(*problem);
+    return refused;
 }
 
 int report(const context& c, const error& e) {
@@ -110,17 +123,43 @@ int report(const context& c, const error& e) {
     return usage ? exit_usage : exit_refused;
 }
 
+int report(const context& c, const client_options& options, const error& e) {
+    const int code = report(c, e);
+    if (!options.json || code == exit_usage) return code;
+    c.io.out << boost::json::serialize(e.members ? *e.members
+                                                 : boost::json::object{{"code", name_of(e.code)},
+                                                                       {"detail", e.client}})
+             << '\n';
+    return code;
+}
+
+result<std::ifstream> open_input(std::string_view option, const std::string& file) {
+    std::error_code ec;
+    const bool folder = std::filesystem::is_directory(file, ec);
+    std::ifstream in{file, std::ios::binary};
+    if (!in || folder)
+        return fail(
+            cli_errc::bad_input,
+            fmt::format("{}: cannot read the file \"{}\": {}", option, file,
+                        folder ? "it is a folder" : std::generic_category().message(errno)));
+    return in;
+}
+
+result<void> check_header(std::string_view option, const std::string& value) {
+    if (std::ranges::all_of(value, [](char c) { return c >= ' ' && c != 0x7f; })) return {};
+    return fail(base_errc::invalid_argument,
+                fmt::format("{} holds characters that no header takes", option));
+}
+
 result<std::string> json_argument(const context& c, std::string_view option,
                                   const std::string& text) {
     std::string json;
     if (text == "-") {
         json.assign(std::istreambuf_iterator<char>{c.io.in}, {});
     } else if (text.starts_with('@')) {
-        std::ifstream file{text.substr(1), std::ios::binary};
-        if (!file)
-            return fail(cli_errc::bad_input,
-                        fmt::format("{}: cannot read the file \"{}\"", option, text.substr(1)));
-        json.assign(std::istreambuf_iterator<char>{file}, {});
+        auto file = open_input(option, text.substr(1));
+        if (!file) return fail(file.error());
+        json.assign(std::istreambuf_iterator<char>{*file}, {});
     } else {
         json = text;
     }

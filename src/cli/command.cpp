@@ -8,7 +8,6 @@
 #include <CLI/CLI.hpp>
 
 #include <fmt/format.h>
-#include <boost/json/serialize.hpp>
 
 #include <memory>
 #include <ostream>
@@ -89,8 +88,7 @@ int send_one(const context& c, const options& o) {
                             ? ". The command may have taken effect; with --command-id it could be "
                               "sent again safely"
                             : ". Send it again with the same --command-id: it takes effect once";
-        if (o.client.json && e.members) c.io.out << boost::json::serialize(*e.members) << '\n';
-        return report(c, e);
+        return report(c, o.client, e);
     }
     if (o.client.json) {
         c.io.out << answer->body << '\n';
@@ -98,7 +96,8 @@ int send_one(const context& c, const options& o) {
     }
     const auto parsed = json::to_value(answer->body);
     if (!parsed || !parsed->is_object())
-        return report(c, {make_error_code(cli_errc::bad_answer), "the answer is no JSON object"});
+        return report(c, o.client,
+                      {make_error_code(cli_errc::bad_answer), "the answer is no JSON object"});
     print(c.io.out, parsed->get_object());
     return exit_done;
 }
@@ -115,7 +114,7 @@ result<bulk_line> prepared(std::string_view text, bool make_ids) {
     json::members_of(*whole, members);
     for (const json::member& m : members) {
         if (m.named("id")) line.key = m.value.text;
-        if (m.named("command_id")) line.repeatable = !m.value.is_null();
+        if (m.named("command_id")) line.repeatable = true;
     }
     if (make_ids && !line.repeatable && !members.empty()) {
         line.text.insert(1, fmt::format("\"command_id\":\"{}\",", uuid_v7().to_string()));
@@ -147,15 +146,21 @@ void add_command(CLI::App& app, context& c) {
     auto o = std::make_shared<options>();
     send_app->add_option("TYPE", o->type, "The command's type, as `sales.place_order`");
     send_app->add_option("ID", o->id, "The aggregate's id");
-    send_app->add_option("--data", o->data, "The command's data: JSON, @FILE or - (default {})");
-    send_app->add_option("--expected-version", o->expected, "any, none, exists or a version");
-    send_app->add_option("--command-id", o->command_id, "UUID that makes sending again safe");
-    send_app->add_option("--metadata", o->metadata, "JSON object, @FILE or - for the events");
-    add_bulk_options(*send_app, o->bulk);
-    send_app->add_flag("--make-ids", o->make_ids,
-                       "With --file: give each line without command_id a fresh one");
+    CLI::Option* file = add_bulk_options(*send_app, o->bulk);
+    const auto of_one = [&](const char* name, std::string& into, const char* about) {
+        send_app->add_option(name, into, about)->excludes(file);
+    };
+    of_one("--data", o->data, "The command's data: JSON, @FILE or - (default {})");
+    of_one("--expected-version", o->expected, "any, none, exists or a version");
+    of_one("--command-id", o->command_id, "UUID that makes sending again safe");
+    of_one("--metadata", o->metadata, "JSON object, @FILE or - for the events");
+    send_app
+        ->add_flag("--make-ids", o->make_ids,
+                   "With --file: give each line without command_id a fresh one")
+        ->needs(file);
     add_client_options(*send_app, o->client, c);
     send_app->footer(
+        "GET /v1/commands of the server lists its commands and their data.\n"
         "With --file each line is {\"type\",\"id\",\"data\",…} as in POST /v1/commands. Lines of "
         "one\n"
         "id keep their order. Busy answers are tried again. After a lost connection only lines "
@@ -163,8 +168,10 @@ void add_command(CLI::App& app, context& c) {
         "a command_id are sent again (the server then answers the first result); a line without "
         "one\n"
         "may have taken effect and counts as failed. --make-ids gives every line one.\n"
+        "Ctrl-C stops reading, waits for the answers under way and says what was sent; a second\n"
+        "one ends at once.\n"
         "Exit code: 0 all accepted; 1 something was refused (not with --allow-refused) or failed;\n"
-        "2 wrong usage.\n"
+        "2 wrong usage; 130 ended by Ctrl-C.\n"
         "Examples:\n"
         "  flexcore command send counter.increment c1 --data '{\"by\": 2}'\n"
         "  flexcore command send sales.ship_order 536365 --data @ship.json --expected-version 1\n"

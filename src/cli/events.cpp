@@ -8,9 +8,10 @@
 #include <CLI/CLI.hpp>
 
 #include <fmt/format.h>
-#include <boost/json/serialize.hpp>
 
+#include <algorithm>
 #include <memory>
+#include <optional>
 #include <ostream>
 
 namespace flexcore::cli {
@@ -58,6 +59,8 @@ result<std::string> body_of(const context& c, const options& o) {
 int append_one(const context& c, const options& o) {
     auto client = client_for(o.client);
     if (!client) return report(c, client.error());
+    if (auto sound = check_header("--idempotency-key", o.key); !sound)
+        return report(c, sound.error());
     auto body = body_of(c, o);
     if (!body) return report(c, body.error());
     http_request request;
@@ -66,11 +69,7 @@ int append_one(const context& c, const options& o) {
     request.body = std::move(*body);
     if (!o.key.empty()) request.headers.emplace_back("Idempotency-Key", o.key);
     const auto answer = ask(*client, o.client, std::move(request));
-    if (!answer) {
-        if (o.client.json && answer.error().members)
-            c.io.out << boost::json::serialize(*answer.error().members) << '\n';
-        return report(c, answer.error());
-    }
+    if (!answer) return report(c, o.client, answer.error());
     const auto parsed = json::to_value(answer->body);
     const auto* object = parsed ? parsed->if_object() : nullptr;
     if (o.client.json) {
@@ -80,10 +79,38 @@ int append_one(const context& c, const options& o) {
         c.io.out << fmt::format("appended: {} is at version {}, position {}\n", printable(o.stream),
                                 plain(object->at("last_version")), plain(object->at("position")));
     } else {
-        return report(c, {make_error_code(cli_errc::bad_answer), "the answer is not understood"});
+        return report(c, o.client,
+                      {make_error_code(cli_errc::bad_answer), "the answer is not understood"});
     }
     return exit_done;
 }
+
+/// The version that each line demands. With a STREAM the lines follow one another, so a number
+/// (or "none", which is 0) counts on from line to line.
+class demanded_version {
+public:
+    /// Errors: as expected_version_json.
+    static result<demanded_version> from(const options& o) {
+        demanded_version demanded;
+        if (o.expected.empty()) return demanded;
+        auto json = expected_version_json(o.expected);
+        if (!json) return fail(json.error());
+        demanded.json_ = std::move(*json);
+        const bool number = !demanded.json_.starts_with('"');
+        if (!o.stream.empty() && (number || o.expected == "none"))
+            demanded.next_ = number ? std::stoull(demanded.json_) : 0;
+        return demanded;
+    }
+    /// As JSON; empty when nothing is demanded.
+    std::string next() {
+        if (!next_) return json_;
+        return std::to_string((*next_)++);
+    }
+
+private:
+    std::string json_;
+    std::optional<std::uint64_t> next_;
+};
 
 bool has_id(json::slice event) {
     if (event.type() != json::kind::object) return false;
@@ -93,8 +120,9 @@ bool has_id(json::slice event) {
 }
 
 /// A line of the bulk API, {"stream","expected_version"?,"events"}; with a stream given, a line
-/// is one event and is wrapped.
-result<bulk_line> prepared(std::string_view text, const std::string& stream) {
+/// is one event and is wrapped. What a line demands itself goes before.
+result<bulk_line> prepared(std::string_view text, const std::string& stream,
+                           demanded_version& demanded) {
     const auto whole = json::parse(text);
     if (!whole) return fail(cli_errc::bad_input, whole.error().client);
     if (whole->type() != json::kind::object)
@@ -103,6 +131,8 @@ result<bulk_line> prepared(std::string_view text, const std::string& stream) {
     if (!stream.empty()) {
         line.text = "{\"stream\":";
         json::append_string(line.text, stream);
+        if (const std::string version = demanded.next(); !version.empty())
+            line.text += ",\"expected_version\":" + version;
         line.text.append(",\"events\":[").append(whole->text).append("]}");
         line.key = stream;
         line.repeatable = has_id(*whole);
@@ -112,25 +142,32 @@ result<bulk_line> prepared(std::string_view text, const std::string& stream) {
     std::vector<json::member> members;
     std::vector<json::slice> events;
     json::members_of(*whole, members);
+    bool demands = false;
     for (const json::member& m : members) {
+        if (m.named("expected_version")) demands = true;
         if (m.named("stream")) line.key = m.value.text;
         if (m.named("events") && m.value.type() == json::kind::array)
             json::elements_of(m.value, events);
     }
     line.repeatable = !events.empty() && std::ranges::all_of(events, has_id);
+    if (const std::string version = demanded.next();
+        !demands && !members.empty() && !version.empty())
+        line.text.insert(1, "\"expected_version\":" + version + ",");
     return line;
+}
+
+int append_many(const context& c, const options& o) {
+    auto demanded = demanded_version::from(o);
+    if (!demanded) return report(c, demanded.error());
+    return run_bulk(c, o.client, o.bulk, "/v1/append", "appends",
+                    [&](std::string_view text) { return prepared(text, o.stream, *demanded); });
 }
 
 int append(const context& c, const options& o) {
     const auto wrong = [&](const char* text) {
         return report(c, {make_error_code(base_errc::invalid_argument), text});
     };
-    if (!o.bulk.file.empty()) {
-        if (!o.type.empty() || !o.expected.empty() || !o.id.empty() || !o.key.empty())
-            return wrong("events append: --file brings its own types, ids and expected versions");
-        return run_bulk(c, o.client, o.bulk, "/v1/append", "appends",
-                        [&o](std::string_view text) { return prepared(text, o.stream); });
-    }
+    if (!o.bulk.file.empty()) return append_many(c, o);
     if (o.stream.empty()) return wrong("events append: a STREAM is needed, or --file for many");
     if (o.type.empty()) return wrong("events append: --type is needed");
     return append_one(c, o);
@@ -140,28 +177,35 @@ void add_append(CLI::App& app, context& c) {
     auto* append_app = app.add_subcommand("append", "Append one event, or many from NDJSON");
     auto o = std::make_shared<options>();
     append_app->add_option("STREAM", o->stream, "The stream, as `notes-1`");
-    append_app->add_option("--type", o->type, "The event's type");
-    append_app->add_option("--data", o->data, "Its data: JSON, @FILE or - (default null)");
-    append_app->add_option("--metadata", o->metadata, "JSON object, @FILE or -");
-    append_app->add_option("--tag", o->tags, "A tag; may be repeated")
+    CLI::Option* file = add_bulk_options(*append_app, o->bulk);
+    const auto of_one = [&](const char* name, auto& into, const char* about) {
+        return append_app->add_option(name, into, about)->excludes(file);
+    };
+    of_one("--type", o->type, "The event's type");
+    of_one("--data", o->data, "Its data: JSON, @FILE or - (default null)");
+    of_one("--metadata", o->metadata, "JSON object, @FILE or -");
+    of_one("--tag", o->tags, "A tag; may be repeated")
         ->expected(1)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    append_app->add_option("--id", o->id, "The event's UUID: makes appending again safe");
-    append_app->add_option("--idempotency-key", o->key, "The same by a key");
+    of_one("--id", o->id, "The event's UUID: makes appending again safe");
+    of_one("--idempotency-key", o->key, "The same by a key");
     append_app->add_option("--expected-version", o->expected,
                            "any (default), none, exists or a version");
-    add_bulk_options(*append_app, o->bulk);
     add_client_options(*append_app, o->client, c);
     append_app->footer(
         "With --file each line is {\"stream\",\"expected_version\"?,\"events\":[…]} as in POST "
         "/v1/append,\nor, when a STREAM is given, one event {\"type\",\"data\",…}. Lines of one "
         "stream keep their order.\nAfter a lost connection only lines whose events carry ids are "
         "sent again.\n"
-        "Exit code: 0 all accepted; 1 something was refused (not with --allow-refused) or failed.\n"
+        "With --file, --expected-version is for lines without their own; with a STREAM too, a\n"
+        "version (or none) is that before the first line, and the lines count on.\n"
+        "Exit code: 0 all accepted; 1 something was refused (not with --allow-refused) or failed;\n"
+        "2 wrong usage; 130 ended by Ctrl-C.\n"
         "Examples:\n"
         "  flexcore events append notes-1 --type note.added --data '{\"text\": \"hello\"}'\n"
         "  flexcore events append notes-1 --type note.added --data @note.json --expected-version "
         "3\n"
+        "  flexcore events append notes-2 --file notes.ndjson --expected-version none\n"
         "  flexcore events append --file appends.ndjson --concurrency 8");
     append_app->callback([o, &c] { c.action = [o, &c] { return append(c, *o); }; });
 }

@@ -19,7 +19,7 @@ constexpr std::uint64_t page_max = 1'000;
 struct options {
     client_options client;
     event_filters filters;
-    std::string stream, after;
+    std::string stream, after, from;
     std::uint64_t limit = 100;
     bool all = false, backward = false;
 };
@@ -63,12 +63,19 @@ int read(const context& c, const options& o) {
     if (!o.stream.empty() && o.filters.any())
         return report(c, {make_error_code(base_errc::invalid_argument),
                           "events read: --stream takes no filters; --stream-prefix does"});
+    if (!(o.stream.empty() ? o.from : o.after).empty())
+        return report(c, {make_error_code(base_errc::invalid_argument),
+                          o.stream.empty()
+                              ? "events read: --from is a version of a --stream; --after takes a "
+                                "position of the log"
+                              : "events read: with --stream, --from takes the version to begin at; "
+                                "--after is a position of the log"});
     auto client = client_for(o.client);
     if (!client) return report(c, client.error());
     const std::string path =
         o.stream.empty() ? "/v1/events" : "/v1/streams/" + percent_encoded(o.stream) + "/events";
     std::uint64_t left = o.limit;
-    std::string at = o.after;
+    std::string at = o.stream.empty() ? o.after : o.from;
     for (;;) {
         const std::uint64_t limit = o.all ? page_max : std::min(left, page_max);
         auto parameters = o.filters.parameters();
@@ -78,15 +85,18 @@ int read(const context& c, const options& o) {
         http_request request;
         request.target = path + query_string(parameters);
         const auto answer = ask(*client, o.client, std::move(request));
-        if (!answer) return report(c, answer.error());
+        if (!answer) return report(c, o.client, answer.error());
         const auto got = page_of(answer->body);
-        if (!got) return report(c, got.error());
+        if (!got) return report(c, o.client, got.error());
         for (const std::string& event : got->events) print(c, o, event);
+        if (!c.io.out.flush()) return exit_refused;
         left -= std::min<std::uint64_t>(left, got->events.size());
         if (got->next.empty()) return exit_done;
         at = got->next;
         if (o.all || left != 0) continue;
-        if (!o.client.json) c.io.err << fmt::format("more: --after {}, or --all\n", printable(at));
+        if (!o.client.json)
+            c.io.err << fmt::format("more: {} {}, or --all\n",
+                                    o.stream.empty() ? "--after" : "--from", printable(at));
         return exit_done;
     }
 }
@@ -135,8 +145,8 @@ void add_events_read(CLI::App& app, context& c) {
     auto* read_app = app.add_subcommand("read", "Read events of a stream, or of the whole log");
     auto o = std::make_shared<options>();
     read_app->add_option("--stream", o->stream, "Only this stream, in the order of its versions");
-    read_app->add_option("--after,--from", o->after,
-                         "Begin after this position (with --stream: from this version)");
+    read_app->add_option("--from", o->from, "With --stream: begin at this version");
+    read_app->add_option("--after", o->after, "Without --stream: begin after this position");
     read_app->add_option("--limit", o->limit, "At most so many (default 100)")
         ->check(CLI::Range(1, 1'000'000'000));
     read_app->add_flag("--all", o->all, "Everything to the end");

@@ -57,7 +57,7 @@ public:
             position_ = "0";
         } else if (o_.from == "now") {
             auto head = head_position(client_, o_.client);
-            if (!head) return report(c_, head.error());
+            if (!head) return report(c_, o_.client, head.error());
             position_ = std::move(*head);
         } else {
             position_ = o_.from;
@@ -69,7 +69,7 @@ public:
             const bool passing = lost->code == cli_errc::broken ||
                                  lost->code == cli_errc::timeout ||
                                  (lost->code == cli_errc::unreachable && !first);
-            if (!passing) return report(c_, *lost);
+            if (!passing) return report(c_, o_.client, *lost);
             if (std::exchange(connected_, false)) {
                 pause = pause_first;
                 c_.io.err << fmt::format("connection lost after position {}; trying again\n",
@@ -82,7 +82,8 @@ public:
     }
 
 private:
-    /// Until the count is reached (nothing) or the connection ends (why).
+    /// Until the count is reached or nobody takes the output (nothing), or the connection ends
+    /// (why).
     std::optional<error> follow() {
         auto parameters = o_.filters.parameters();
         if (!ever_connected_) parameters.emplace_back("after", position_);
@@ -103,7 +104,7 @@ private:
             if (!*part) return error{make_error_code(cli_errc::broken), "the stream ended"};
             for (const sse_message& message : parser.feed(**part))
                 if (take(message)) return std::nullopt;
-            c_.io.out.flush();
+            if (!c_.io.out.flush()) return std::nullopt;
         }
     }
 
@@ -115,15 +116,18 @@ private:
             if (!part || !*part) break;
             body += **part;
         }
-        const bool passing = head.status == 503 && ever_connected_;
-        return {make_error_code(passing ? cli_errc::broken : cli_errc::refused),
-                problem_text(head.status, body)};
+        error refused = refusal_of(head.status, body);
+        if (head.status == 503 && ever_connected_) refused.code = cli_errc::broken;
+        return refused;
     }
 
     /// True when the last wanted event was printed.
     bool take(const sse_message& message) {
         if (message.has_id) position_ = message.id;
-        if (message.data.empty() || message.event == "caught_up") return false;
+        // An event may have the type "caught_up" too; the server's own mark is no event.
+        const bool mark = message.event == "caught_up" &&
+                          message.data.find("\"recorded_at\"") == std::string::npos;
+        if (message.data.empty() || mark) return false;
         if (o_.client.json) {
             c_.io.out << message.data << '\n';
         } else {
@@ -131,9 +135,7 @@ private:
             if (event && event->is_object())
                 c_.io.out << event_line(event->get_object(), terminal_columns(1)) << '\n';
         }
-        if (++printed_ != o_.count) return false;
-        c_.io.out.flush();
-        return true;
+        return ++printed_ == o_.count;
     }
 
     const context& c_;
@@ -162,7 +164,8 @@ void add_events_tail(CLI::App& app, context& c) {
     auto* tail_app = app.add_subcommand("tail", "Follow the log as it grows");
     auto o = std::make_shared<options>();
     tail_app->add_option("--from", o->from, "Begin after this position; start; now (default)");
-    tail_app->add_option("--count", o->count, "End after so many events (default: never)");
+    tail_app->add_option("--count", o->count, "End after so many events (default: never)")
+        ->check(CLI::Range(1, 1'000'000'000));
     add_event_filters(*tail_app, o->filters);
     add_client_options(*tail_app, o->client, c);
     tail_app->footer(

@@ -48,6 +48,15 @@ std::error_code make_error_code(cli_errc code) noexcept {
     return {static_cast<int>(code), instance};
 }
 
+std::string_view name_of(const std::error_code& code) noexcept {
+    if (code == cli_errc::unreachable) return "unreachable";
+    if (code == cli_errc::broken) return "connection_lost";
+    if (code == cli_errc::timeout) return "timeout";
+    if (code == cli_errc::bad_answer) return "bad_answer";
+    if (code == cli_errc::refused) return "refused";
+    return "failed";
+}
+
 struct http_client::state {
     url where;
     timeouts bounds;
@@ -110,7 +119,7 @@ struct http_client::state {
         if (ec == beast::error::timeout)
             return fail(cli_errc::timeout,
                         fmt::format("http://{} did not answer within {} s", where.authority(),
-                                    bounds.silence.count() / 1'000));
+                                    std::chrono::duration<double>{bounds.silence}.count()));
         const bool ended = ec == http::error::end_of_stream || ec == asio::error::eof ||
                            ec == asio::error::connection_reset || ec == asio::error::broken_pipe ||
                            ec == http::error::partial_message;

@@ -32,6 +32,8 @@ enum class cli_errc {
     bad_input,        ///< a file or text given by the person is not what it must be
 };
 std::error_code make_error_code(cli_errc) noexcept;
+/// "unreachable", "connection_lost", "timeout", …: for programs. "failed" for other codes.
+[[nodiscard]] std::string_view name_of(const std::error_code&) noexcept;
 
 struct http_request {
     std::string method = "GET";

@@ -6,7 +6,6 @@
 #include <CLI/CLI.hpp>
 
 #include <fmt/format.h>
-#include <boost/json/serialize.hpp>
 
 #include <memory>
 #include <ostream>
@@ -69,11 +68,7 @@ int run_query(const context& c, const options& o) {
     http_request request;
     request.target = std::move(target);
     const auto answer = ask(*client, o.client, std::move(request));
-    if (!answer) {
-        if (o.client.json && answer.error().members)
-            c.io.out << boost::json::serialize(*answer.error().members) << '\n';
-        return report(c, answer.error());
-    }
+    if (!answer) return report(c, o.client, answer.error());
     if (o.client.json) {
         c.io.out << answer->body << '\n';
         return exit_done;
@@ -81,7 +76,8 @@ int run_query(const context& c, const options& o) {
     const auto parsed = json::to_value(answer->body);
     const auto* object = parsed ? parsed->if_object() : nullptr;
     if (object == nullptr || !object->contains("data"))
-        return report(c, {make_error_code(cli_errc::bad_answer), "the answer has no data"});
+        return report(c, o.client,
+                      {make_error_code(cli_errc::bad_answer), "the answer has no data"});
     print(c.io.out, object->at("data"));
     return exit_done;
 }
@@ -100,6 +96,7 @@ void add_query(CLI::App& app, context& c) {
     query->add_option("--wait-ms", o->wait_ms, "How long to wait for it at most (default 1000)");
     add_client_options(*query, o->client, c);
     query->footer(
+        "GET /v1/queries of the server lists its queries and their parameters.\n"
         "Examples:\n"
         "  flexcore query sales.top_products --param limit=5\n"
         "  flexcore query sales.order --param id=536365 --json\n"

@@ -9,6 +9,8 @@
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
+#include <expected>
+#include <functional>
 #include <memory>
 #include <ostream>
 
@@ -19,50 +21,57 @@ constexpr const char* examples_of_flags =
     "Settings come from the file, FLEXCORE_… variables (http.port is FLEXCORE_HTTP_PORT) and\n"
     "flags; what comes later wins. `flexcore config example` prints all settings, explained.\n";
 
-result<app::loaded_settings> load(const context& c, const serve_options& o) {
-    auto inputs = setting_inputs_of(c, o);
-    if (!inputs) return fail(inputs.error());
-    auto loaded = app::load_settings(*inputs);
-    // Settings are no usage error: the command line may be right and a file wrong.
-    if (!loaded)
-        return fail(base_errc::io,
-                    fmt::format("the settings are not valid\n{}", app::to_text(loaded.error())));
-    return std::move(*loaded);
+using loading = std::expected<app::loaded_settings, std::vector<app::settings_problem>>;
+
+loading load(const context& c, const serve_options& o) {
+    app::setting_inputs in{std::nullopt, c.environment, o.flags};
+    const auto variable = c.environment.find("FLEXCORE_CONFIG");
+    if (o.config)
+        in.file = *o.config;
+    else if (variable != c.environment.end() && !variable->second.empty())
+        in.file = variable->second;
+    return app::load_settings(in);
 }
 
-/// A settings error is a list of lines already.
-int report_settings(const context& c, const error& e) {
-    error trimmed = e;
-    while (trimmed.client.ends_with('\n')) trimmed.client.pop_back();
-    return report(c, trimmed);
+/// Wrong use when a flag is wrong; else the command line may be right and a file wrong.
+int refuse(const context& c, const std::vector<app::settings_problem>& problems, bool json) {
+    if (json) {
+        boost::json::array all;
+        for (const app::settings_problem& p : problems)
+            all.push_back({{"where", p.where}, {"text", p.text}});
+        c.io.out << boost::json::serialize(boost::json::object{{"valid", false}, {"problems", all}})
+                 << '\n';
+    }
+    c.io.err << "error: the settings are not valid\n" << app::to_text(problems);
+    return std::ranges::any_of(problems, &app::settings_problem::wrong_flag) ? exit_usage
+                                                                             : exit_refused;
 }
 
 int serve(const context& c, const serve_options& o, const std::string& port_file) {
-    auto loaded = load(c, o);
-    if (!loaded) return report_settings(c, loaded.error());
+    const auto loaded = load(c, o);
+    if (!loaded) return refuse(c, loaded.error(), false);
     const auto served = app::serve(*loaded, {port_file}, c.io.out);
+    // Whether anybody read the greeting does not matter to a server.
+    c.io.out.clear();
     if (!served) return report(c, served.error());
     return *served;
 }
 
 int check(const context& c, const serve_options& o, bool json) {
     const auto loaded = load(c, o);
-    if (json) {
-        boost::json::object answer{{"valid", loaded.has_value()}};
-        if (!loaded) answer["problems"] = loaded.error().client;
-        c.io.out << boost::json::serialize(answer) << '\n';
-    }
-    if (!loaded) return report_settings(c, loaded.error());
+    if (!loaded) return refuse(c, loaded.error(), json);
     const auto set =
         std::ranges::count_if(loaded->sources, [](const auto& s) { return s.second != "default"; });
-    if (!json)
+    if (json)
+        c.io.out << "{\"valid\":true}\n";
+    else
         c.io.out << fmt::format("the settings are valid; {} differ from the defaults\n", set);
     return exit_done;
 }
 
 int show(const context& c, const serve_options& o, bool json) {
     const auto loaded = load(c, o);
-    if (!loaded) return report_settings(c, loaded.error());
+    if (!loaded) return refuse(c, loaded.error(), json);
     if (json)
         c.io.out << app::settings_as_json(*loaded) << '\n';
     else
@@ -70,64 +79,74 @@ int show(const context& c, const serve_options& o, bool json) {
     return exit_done;
 }
 
+/// HOST:PORT; an IPv6 address stands in brackets.
+void add_listen(std::vector<app::flag_value>& flags, const std::string& text) {
+    const std::size_t colon = text.rfind(':');
+    if (colon == std::string::npos || colon == 0 || colon + 1 == text.size())
+        throw CLI::ValidationError(
+            fmt::format("--listen must be HOST:PORT, as 127.0.0.1:8080, not \"{}\"", text));
+    std::string host = text.substr(0, colon);
+    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    flags.push_back({"http.host", host, "--listen"});
+    flags.push_back({"http.port", text.substr(colon + 1), "--listen"});
+}
+
+void add_set(std::vector<app::flag_value>& flags, const std::string& pair) {
+    const std::size_t equals = pair.find('=');
+    // Without '=' it may be a value, and that a secret: the name of the flag must do.
+    if (equals == std::string::npos || equals == 0)
+        throw CLI::ValidationError("--set must be KEY=VALUE");
+    const std::string key = pair.substr(0, equals);
+    flags.push_back({key, pair.substr(equals + 1), "--set " + key});
+}
+
 }  // namespace
 
 void add_serve_options(CLI::App& app, serve_options& o) {
-    const auto many = [&app](const char* name, std::vector<std::string>& into, const char* about) {
-        app.add_option(name, into, about)
+    using texts = std::vector<std::string>;
+    const auto one = [&](const char* name, const char* key, const char* about) {
+        app.add_option_function<std::string>(
+            name,
+            [&o, name, key](const std::string& text) { o.flags.push_back({key, text, name}); },
+            about);
+    };
+    const auto many = [&](const char* name, std::function<void(const texts&)> take,
+                          const char* about) {
+        app.add_option_function<texts>(name, std::move(take), about)
             ->expected(1)
             ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     };
-    app.add_option("--config", o.config, "Settings file (default: FLEXCORE_CONFIG, else none)");
-    app.add_option("--data", o.data, "Data folder [store.data]");
-    app.add_option("--listen", o.listen, "HOST:PORT to listen on [http.host, http.port]");
-    app.add_option("--store", o.store, "Where events are kept [store.url]");
-    many("--plugin", o.plugins, "Plugin FILE.so to load; may be repeated [plugins.load]");
-    many("--plugin-dir", o.plugin_dirs,
-         "Folder that plugins may come from; may be repeated "
-         "[plugins.dirs]");
-    app.add_option("--log-level", o.log_level, "Least severe log lines written [log.level]");
-    app.add_option("--log-format", o.log_format, "text or json [log.format]");
-    many("--set", o.set, "Any other setting, KEY=VALUE; may be repeated");
-}
-
-result<app::setting_inputs> setting_inputs_of(const context& c, const serve_options& o) {
-    app::setting_inputs in;
-    in.environment = c.environment;
-    const auto variable = c.environment.find("FLEXCORE_CONFIG");
-    if (!o.config.empty())
-        in.file = o.config;
-    else if (variable != c.environment.end() && !variable->second.empty())
-        in.file = variable->second;
-
-    const auto set = [&](const char* key, const std::string& text, const char* flag) {
-        if (!text.empty()) in.flags.push_back({key, text, flag});
-    };
-    set("store.data", o.data, "--data");
-    set("store.url", o.store, "--store");
-    set("log.level", o.log_level, "--log-level");
-    set("log.format", o.log_format, "--log-format");
-    if (!o.listen.empty()) {
-        const std::size_t colon = o.listen.rfind(':');
-        if (colon == std::string::npos || colon == 0 || colon + 1 == o.listen.size())
-            return fail(
-                base_errc::invalid_argument,
-                fmt::format("--listen must be HOST:PORT, as 127.0.0.1:8080, not \"{}\"", o.listen));
-        std::string host = o.listen.substr(0, colon);
-        if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-        set("http.host", host, "--listen");
-        set("http.port", o.listen.substr(colon + 1), "--listen");
-    }
-    set("plugins.dirs", fmt::format("{}", fmt::join(o.plugin_dirs, ",")), "--plugin-dir");
-    for (const std::string& plugin : o.plugins) set("plugins.load", plugin, "--plugin");
-    for (const std::string& pair : o.set) {
-        const std::size_t equals = pair.find('=');
-        if (equals == std::string::npos || equals == 0)
-            return fail(base_errc::invalid_argument,
-                        fmt::format("--set must be KEY=VALUE, not \"{}\"", pair));
-        in.flags.push_back({pair.substr(0, equals), pair.substr(equals + 1), "--set " + pair});
-    }
-    return in;
+    app.add_option_function<std::string>(
+        "--config", [&o](const std::string& file) { o.config = file; },
+        "Settings file (default: FLEXCORE_CONFIG, else none)");
+    one("--data", "store.data", "Data folder [store.data]");
+    app.add_option_function<std::string>(
+        "--listen", [&o](const std::string& text) { add_listen(o.flags, text); },
+        "HOST:PORT to listen on [http.host, http.port]");
+    one("--store", "store.url", "Where events are kept [store.url]");
+    many(
+        "--plugin",
+        [&o](const texts& files) {
+            for (const std::string& file : files)
+                o.flags.push_back({"plugins.load", file, "--plugin", true});
+        },
+        "Plugin FILE.so to load; may be repeated [plugins.load]");
+    many(
+        "--plugin-dir",
+        [&o](const texts& folders) {
+            o.flags.push_back(
+                {"plugins.dirs", fmt::format("{}", fmt::join(folders, ",")), "--plugin-dir"});
+        },
+        "Folder that plugins may come from, instead of `plugins` beside the executable; may be "
+        "repeated [plugins.dirs]");
+    one("--log-level", "log.level", "Least severe log lines written [log.level]");
+    one("--log-format", "log.format", "text or json [log.format]");
+    many(
+        "--set",
+        [&o](const texts& pairs) {
+            for (const std::string& pair : pairs) add_set(o.flags, pair);
+        },
+        "Any other setting, KEY=VALUE; may be repeated");
 }
 
 void add_serve(CLI::App& app, context& c) {
@@ -164,7 +183,7 @@ void add_config(CLI::App& app, context& c) {
         sub->callback(
             [o, json, run, &c] { c.action = [o, json, run, &c] { return run(c, *o, *json); }; });
     };
-    add("check", "Validate the settings; exit code 1 lists what is wrong", check);
+    add("check", "Validate the settings and list everything that is wrong", check);
     add("show", "Print every setting with its value and where it comes from", show);
     auto* example = config->add_subcommand(
         "example", "Print a settings file with every setting's default, explained");

@@ -4,18 +4,17 @@
 #include "app/settings.hpp"
 #include "cli/subcommands_impl.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace flexcore::cli {
 
 struct serve_options {
-    std::string config, data, listen, store, log_level, log_format;
-    std::vector<std::string> plugins, plugin_dirs, set;
+    std::optional<std::string> config;
+    std::vector<app::flag_value> flags;
 };
+/// Each flag that is given becomes a value, an empty one too: "" is not "not said".
 void add_serve_options(CLI::App&, serve_options&);
-
-/// Everything load_settings needs. Errors: base_errc::invalid_argument (a malformed flag).
-[[nodiscard]] result<app::setting_inputs> setting_inputs_of(const context&, const serve_options&);
 
 }  // namespace flexcore::cli

@@ -40,7 +40,7 @@ result<health_answer> health_of(const client_options& options) {
 
 int health(const context& c, const client_options& options) {
     const auto answer = health_of(options);
-    if (!answer) return report(c, answer.error());
+    if (!answer) return report(c, options, answer.error());
     if (options.json) {
         c.io.out << boost::json::serialize(answer->document) << '\n';
     } else {
@@ -61,7 +61,7 @@ int version(const context& c, const client_options& options, bool server) {
     boost::json::object versions{{"program", app::version()}};
     if (server) {
         const auto answer = health_of(options);
-        if (!answer) return report(c, answer.error());
+        if (!answer) return report(c, options, answer.error());
         versions["server"] = answer->version;
     }
     if (options.json) {
@@ -83,7 +83,7 @@ void add_status(CLI::App& app, context& c) {
         "Exit code: 0 healthy or degraded, 1 unhealthy or not reachable.\n"
         "Examples:\n"
         "  flexcore health\n"
-        "  flexcore health --url http://10.0.0.7:8080 --json");
+        "  flexcore health --url http://127.0.0.1:9000 --json");
     health_app->callback(
         [options, &c] { c.action = [options, &c] { return health(c, *options); }; });
 

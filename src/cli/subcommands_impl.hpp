@@ -7,6 +7,7 @@
 
 #include <boost/json/value.hpp>
 
+#include <fstream>
 #include <functional>
 #include <map>
 #include <optional>
@@ -18,7 +19,9 @@
 // NOLINTBEGIN(readability-identifier-naming): CLI11 names them
 namespace CLI {
 class App;
-}
+class Option;
+class Validator;
+}  // namespace CLI
 // NOLINTEND(readability-identifier-naming)
 
 namespace flexcore::cli {
@@ -26,6 +29,7 @@ namespace flexcore::cli {
 inline constexpr int exit_done = 0;
 inline constexpr int exit_refused = 1;
 inline constexpr int exit_usage = 2;
+inline constexpr int exit_by_signal = 128;  // plus its number, as shells say it
 
 /// What one run works with. The sub-command that was chosen leaves its action here.
 struct context {
@@ -50,18 +54,31 @@ struct client_options {
 };
 void add_client_options(CLI::App&, client_options&, const context&);
 
-/// The client of these options. Errors: base_errc::invalid_argument (URL).
+/// For options that are numbers.
+[[nodiscard]] CLI::Validator between(double least, double most);
+
+/// The client of these options. Errors: base_errc::invalid_argument (URL, tenant).
 [[nodiscard]] result<http_client> client_for(const client_options&);
 /// The headers they ask for.
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> headers_for(const client_options&);
 
 /// Asks, and turns every answer that is no 2xx into cli_errc::refused carrying its problem text.
 [[nodiscard]] result<http_answer> ask(http_client&, const client_options&, http_request);
-/// The text for a problem document: status, code, title, detail, pointers, the rest.
-[[nodiscard]] std::string problem_text(int status, std::string_view body);
+/// cli_errc::refused with a problem document: as text its title, status, code, detail, pointers
+/// and the rest; whole in `members`.
+[[nodiscard]] error refusal_of(int status, std::string_view body);
 
 /// Prints "error: …" and gives the exit code: 2 for a wrong argument, else 1.
 [[nodiscard]] int report(const context&, const error&);
+/// The same; with --json also the problem document on standard output, or {"code","detail"} when
+/// there was no answer. Wrong arguments are said in text only.
+[[nodiscard]] int report(const context&, const client_options&, const error&);
+
+/// Opens a file that a person named. Errors: cli_errc::bad_input.
+[[nodiscard]] result<std::ifstream> open_input(std::string_view option, const std::string& file);
+
+/// A value for a header. Errors: base_errc::invalid_argument (control characters).
+[[nodiscard]] result<void> check_header(std::string_view option, const std::string& value);
 
 /// "{…}", "@FILE" or "-" (standard input) as validated JSON text. Errors: cli_errc::bad_input.
 [[nodiscard]] result<std::string> json_argument(const context&, std::string_view option,

@@ -136,7 +136,7 @@ struct progress::inner {
         if (s.share >= 0) {
             const auto full = static_cast<std::size_t>(std::min(s.share, 1.0) * bar_cells);
             bar = fmt::format("[{}{}] {:3.0f}%  ", std::string(full, '#'),
-                              std::string(bar_cells - full, ' '), s.share * 100);
+                              std::string(bar_cells - full, ' '), std::min(s.share, 1.0) * 100);
         }
         std::cerr << "\r\x1b[K" << bar << counts << std::flush;
     }
@@ -145,8 +145,11 @@ struct progress::inner {
         std::unique_lock lock{mutex};
         const auto pause = on_terminal ? std::chrono::milliseconds{redraw_every}
                                        : std::chrono::milliseconds{line_every};
+        if (on_terminal) show();
         while (!ending.wait_for(lock, pause, [this] { return ended; })) show();
-        if (on_terminal) std::cerr << "\r\x1b[K" << std::flush;
+        if (!on_terminal) return;
+        show();
+        std::cerr << '\n';
     }
 };
 

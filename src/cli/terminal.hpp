@@ -37,8 +37,8 @@ private:
     std::vector<std::vector<std::string>> rows_;
 };
 
-/// Shows how far a long operation is, on standard error: one line that is redrawn on a terminal,
-/// a plain line every few seconds otherwise.
+/// Shows how far a long operation is, on standard error: on a terminal one line that is redrawn and
+/// stays as it is at the end, otherwise a plain line every few seconds.
 /// Threads: `now` runs on a thread of its own, so it must be thread-safe.
 class progress {
 public:
@@ -47,7 +47,7 @@ public:
         double share = -1;  ///< 0 to 1; negative: not known
     };
     progress(std::string what, std::function<state()> now);
-    ~progress();  ///< takes the line away
+    ~progress();
 
 private:
     struct inner;

@@ -14,6 +14,12 @@ bool is_port(std::string_view text) {
     return ec == std::errc{} && end == text.data() + text.size() && value > 0 && value <= 65'535;
 }
 
+bool same_word(std::string_view a, std::string_view lower) {
+    return std::ranges::equal(a, lower, {}, [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+}
+
 std::unexpected<error> refused(std::string_view text, std::string_view why) {
     return fail(base_errc::invalid_argument,
                 fmt::format("\"{}\" is no URL of a server: {}; give one like "
@@ -29,10 +35,20 @@ std::string url::authority() const {
 }
 
 result<url> parse_url(std::string_view text) {
+    // Not even repeated in the refusal: what stands before the '@' may be a password.
+    if (text.find('@') != std::string_view::npos)
+        return fail(base_errc::invalid_argument,
+                    "the URL of a server takes no user and no password; give one like "
+                    "http://127.0.0.1:8080");
     std::string_view rest = text;
-    if (const std::size_t scheme = rest.find("://"); scheme != std::string_view::npos) {
-        if (rest.substr(0, scheme) != "http") return refused(text, "only http:// is spoken here");
-        rest.remove_prefix(scheme + 3);
+    if (const std::size_t end = rest.find("://"); end != std::string_view::npos) {
+        const std::string_view scheme = rest.substr(0, end);
+        if (same_word(scheme, "https"))
+            return refused(text,
+                           "only http:// is spoken here; TLS ends at whatever stands before the "
+                           "server");
+        if (!same_word(scheme, "http")) return refused(text, "only http:// is spoken here");
+        rest.remove_prefix(end + 3);
     }
     url out;
     const std::size_t slash = rest.find('/');
@@ -40,8 +56,8 @@ result<url> parse_url(std::string_view text) {
     if (slash != std::string_view::npos) out.base = rest.substr(slash);
     while (out.base.ends_with('/')) out.base.pop_back();
     const bool odd = std::ranges::any_of(
-        text, [](char c) { return c <= ' ' || c == '?' || c == '#' || c == '@' || c == 0x7f; });
-    if (odd) return refused(text, "it holds blanks, a query, a fragment or a user");
+        text, [](char c) { return c <= ' ' || c == '?' || c == '#' || c == 0x7f; });
+    if (odd) return refused(text, "it holds blanks, a query or a fragment");
 
     std::string_view port;
     bool has_port = false;
@@ -55,6 +71,8 @@ result<url> parse_url(std::string_view text) {
         if (!has_port && !authority.empty()) return refused(text, "':' must follow the ']'");
     } else {
         const std::size_t colon = authority.find(':');
+        if (colon != authority.rfind(':'))
+            return refused(text, "an IPv6 address stands in brackets, as http://[::1]:8080");
         out.host = authority.substr(0, colon);
         has_port = colon != std::string_view::npos;
         if (has_port) port = authority.substr(colon + 1);

@@ -94,6 +94,96 @@ TEST_CASE("cli bulk: a file that cannot be read is said") {
     CHECK(contains(missing.err, "/nowhere"));
 }
 
+TEST_CASE("cli bulk: a server that is gone for good is given up, the rest counts as failed") {
+    server s{{.plugins = {"counter"}}};
+    const temp_folder folder;
+    write_file(folder / "lines", increments(200'000, 11));
+    process sending{flexcore_program(),
+                    {{"command", "send", "--file", (folder / "lines").string(), "--batch", "10",
+                      "--retry-for", "0.5", "--json", "--url", s.url()},
+                     {},
+                     {},
+                     {}}};
+    REQUIRE(wait_until([&] {
+        return !s.http("GET", "/v1/events?limit=1").json().at("items").as_array().empty();
+    }));
+    s.kill_hard();
+    const auto end = sending.wait();
+    REQUIRE(end);
+    CHECK(end->code == 1);
+    const auto summary = boost::json::parse(sending.out());
+    CHECK(summary.at("stopped") == true);
+    CHECK(summary.at("accepted").to_number<int>() + summary.at("failed").to_number<int>() ==
+          summary.at("sent").to_number<int>());
+    CHECK(summary.at("failed_by_reason").as_object().contains("unreachable"));
+}
+
+TEST_CASE("cli bulk: Ctrl-C stops in order and says what was sent, exit code 130") {
+    server s{{.plugins = {"counter"}}};
+    const temp_folder folder;
+    write_file(folder / "lines", increments(500'000, 11));
+    process sending{flexcore_program(),
+                    {{"command", "send", "--file", (folder / "lines").string(), "--batch", "10",
+                      "--json", "--url", s.url()},
+                     {},
+                     {},
+                     {}}};
+    REQUIRE(wait_until([&] {
+        return !s.http("GET", "/v1/events?limit=1").json().at("items").as_array().empty();
+    }));
+    sending.signal(SIGINT);
+    const auto end = sending.wait();
+    REQUIRE(end);
+    CHECK(end->code == 130);
+    const auto summary = boost::json::parse(sending.out());
+    CHECK(summary.at("stopped") == true);
+    const auto head = s.http("GET", "/v1/events?direction=backward&limit=1").json();
+    // What was under way has got its answer: nothing is in the log that was not counted.
+    CHECK(head.at("items").at(0).at("position") == summary.at("accepted"));
+}
+
+TEST_CASE("cli bulk: --expected-version holds for lines without their own") {
+    server s;
+    const std::string lines =
+        R"({"stream":"a","events":[{"type":"t","data":1}]})"
+        "\n"
+        R"({"stream":"a","events":[{"type":"t","data":2}]})"
+        "\n"
+        R"({"stream":"a","expected_version":1,"events":[{"type":"t","data":3}]})"
+        "\n"
+        R"({"stream":"b","events":[{"type":"t","data":4}]})"
+        "\n";
+    const auto sent = cli({"events", "append", "--file", "-", "--expected-version", "none",
+                           "--json", "--url", s.url()},
+                          lines);
+    INFO(sent.out);
+    CHECK(sent.code == 1);
+    const auto summary = boost::json::parse(sent.out);
+    CHECK(summary.at("accepted") == 3);
+    CHECK(summary.at("refused_by_reason").at("version_conflict").at("first_line") == 2);
+}
+
+TEST_CASE("cli bulk: events of one stream count on from --expected-version") {
+    server s;
+    std::string events;
+    for (int i = 1; i <= 120; ++i) events += R"({"type":"t","data":)" + std::to_string(i) + "}\n";
+    const auto append = [&](const std::string& version) {
+        return cli({"events", "append", "one", "--file", "-", "--expected-version", version,
+                    "--url", s.url()},
+                   events);
+    };
+    const auto first = append("none");
+    INFO(first.out);
+    CHECK(first.code == 0);
+    const auto again = append("none");
+    CHECK(again.code == 1);
+    CHECK(contains(again.out, "version_conflict"));
+    CHECK(append("120").code == 0);
+    CHECK(append("exists").code == 0);
+    const auto page = s.http("GET", "/v1/streams/one/events?limit=1&direction=backward").json();
+    CHECK(page.at("items").at(0).at("version") == 360);
+}
+
 TEST_CASE("cli bulk: appends of many streams, or events of one") {
     server s;
     std::string lines;

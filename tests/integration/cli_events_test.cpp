@@ -134,3 +134,24 @@ TEST_CASE("cli events: tail from the start, filtered, ends after --count") {
     CHECK(wrong.code == 1);
     CHECK(contains(wrong.err, "refused"));
 }
+
+TEST_CASE("cli events: a page of a stream says where its next one begins") {
+    server s;
+    for (int i = 1; i <= 3; ++i) append(s, "notes-1", i);
+    const auto page =
+        cli({"events", "read", "--stream", "notes-1", "--limit", "2", "--url", s.url()});
+    CHECK(contains(page.err, "more: --from 3"));
+    const auto rest =
+        cli({"events", "read", "--stream", "notes-1", "--from", "3", "--json", "--url", s.url()});
+    CHECK(json_lines(rest.out).size() == 1);
+}
+
+TEST_CASE("cli events: an event whose type is caught_up is an event like others") {
+    server s;
+    REQUIRE(cli({"events", "append", "odd", "--type", "caught_up", "--url", s.url()}).code == 0);
+    append(s, "notes-1", 2);
+    const auto all =
+        cli({"events", "tail", "--from", "start", "--count", "2", "--json", "--url", s.url()});
+    REQUIRE(all.code == 0);
+    CHECK(json_lines(all.out).at(0).at("type") == "caught_up");
+}

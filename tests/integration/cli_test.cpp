@@ -74,6 +74,19 @@ TEST_CASE("cli: a refusal exits 1 and says title, detail and where") {
     const auto json = send({"counter.increment", "c", "--expected-version", "none", "--json"});
     CHECK(json.code == 1);
     CHECK(boost::json::parse(json.out).at("code") == "version_conflict");
+    for (const std::vector<std::string>& args :
+         {std::vector<std::string>{"query", "nothing"},
+          {"events", "read", "--stream", "nothing"},
+          {"events", "read", "--after", "x"},
+          {"events", "tail", "--from", "x"},
+          {"events", "append", "s", "--type", "not a name"}}) {
+        auto all = args;
+        all.insert(all.end(), {"--json", "--url", s.url()});
+        const auto refused = cli(all);
+        INFO(refused.err);
+        CHECK(refused.code == 1);
+        CHECK(boost::json::parse(refused.out).at("status").to_number<int>() >= 400);
+    }
     const auto none = cli({"query", "counter.value", "--param", "id=nobody", "--url", s.url()});
     CHECK(none.code == 1);
     CHECK(contains(none.err, "404 not_found"));
@@ -119,7 +132,42 @@ TEST_CASE("cli: no server: the text says where it looked and what to do, exit co
         CHECK(refused.code == 1);
         CHECK(contains(refused.err, url));
         CHECK(contains(refused.err, "flexcore serve"));
+        all.emplace_back("--json");
+        const auto for_programs = cli(all);
+        CHECK(for_programs.code == 1);
+        CHECK(boost::json::parse(for_programs.out).at("code") == "unreachable");
     }
+}
+
+TEST_CASE("cli: output that cannot be written is no success") {
+    server s{{.plugins = {"counter"}}};
+    REQUIRE(cli({"command", "send", "counter.increment", "c", "--url", s.url()}).code == 0);
+    for (const std::string args :
+         {"events read --all --json", "events tail --from start --count 1",
+          "query counter.value --param id=c", "health --json", "version"}) {
+        const auto refused =
+            run("/bin/sh", {{"-c", "'" + flexcore_program().string() + "' " + args + " >/dev/full"},
+                            {{"FLEXCORE_URL", s.url()}},
+                            {},
+                            {}});
+        INFO(args << ": " << refused.err);
+        CHECK(refused.code == 1);
+        CHECK(contains(refused.err, "output"));
+    }
+}
+
+TEST_CASE("cli: a reader that has seen enough ends it quietly") {
+    server s{{.plugins = {"counter"}}};
+    for (int i = 0; i < 3; ++i)
+        REQUIRE(cli({"command", "send", "counter.increment", "c", "--url", s.url()}).code == 0);
+    const std::string program = "'" + flexcore_program().string() + "'";
+    const auto piped = run("/bin/sh", {{"-c", program + " events tail --from start | head -n 1"},
+                                       {{"FLEXCORE_URL", s.url()}},
+                                       {},
+                                       {}});
+    CHECK(piped.code == 0);
+    CHECK(count_of(piped.out, "\n") == 1);
+    CHECK(piped.err.empty());
 }
 
 TEST_CASE("cli: health and version") {

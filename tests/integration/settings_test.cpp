@@ -60,9 +60,76 @@ TEST_CASE("serve: settings that are not valid start nothing and leave no data fo
     const temp_folder folder;
     const auto refused = cli({"serve", "--data", (folder / "data").string(), "--listen",
                               "127.0.0.1:0", "--set", "http.prot=1"});
-    CHECK(refused.code == 1);
-    CHECK(contains(refused.err, "--set http.prot=1: unknown setting http.prot; did you mean"));
+    CHECK(refused.code == 2);
+    CHECK(contains(refused.err, "--set http.prot: unknown setting http.prot; did you mean"));
     CHECK_FALSE(std::filesystem::exists(folder / "data"));
+    const auto by_variable =
+        cli({"serve", "--data", (folder / "data").string(), "--listen", "127.0.0.1:0"}, {},
+            {{"FLEXCORE_HTTP_PROT", "1"}});
+    CHECK(by_variable.code == 1);
+    CHECK_FALSE(std::filesystem::exists(folder / "data"));
+}
+
+TEST_CASE("serve: an empty flag is a wrong value, not one that was never given") {
+    for (const char* flag :
+         {"--data", "--store", "--listen", "--log-level", "--log-format", "--plugin", "--config"}) {
+        INFO(flag);
+        const auto refused = cli({"config", "check", flag, ""});
+        CHECK(refused.code != 0);
+        CHECK_FALSE(refused.err.empty());
+    }
+}
+
+TEST_CASE("config: a folder as settings file is refused by name") {
+    const temp_folder folder;
+    const auto refused = cli({"config", "check", "--config", folder.path().string()});
+    CHECK(refused.code == 1);
+    CHECK(contains(refused.err, folder.path().string() + ": cannot be read: it is a folder"));
+    CHECK_FALSE(contains(refused.err, "internal error"));
+}
+
+TEST_CASE("config: with --json the problems are a list, each with its place") {
+    for (const char* which : {"check", "show"}) {
+        const auto refused = cli({"config", which, "--json", "--set", "http.prot=1", "--log-level",
+                                  "loud", "--data", "x"});
+        CHECK(refused.code == 2);
+        const auto answer = boost::json::parse(refused.out);
+        CHECK(answer.at("valid") == false);
+        const auto& problems = answer.at("problems").as_array();
+        REQUIRE(problems.size() == 2);
+        CHECK(problems[0].at("where") == "--log-level");
+        CHECK(problems[1].at("where") == "--set http.prot");
+        CHECK(contains(problems[1].at("text").as_string(), "did you mean http.port?"));
+    }
+    const auto good = cli({"config", "check", "--json"});
+    CHECK(good.code == 0);
+    CHECK(boost::json::parse(good.out).at("valid") == true);
+}
+
+TEST_CASE("config: a password is printed by no sub-command, wherever it was written") {
+    const std::string url = "postgres://u:secret@h/db";
+    const temp_folder folder;
+    write_file(folder / "s.toml", "store.url = \"" + url + "\"\n");
+    const std::string file = (folder / "s.toml").string();
+    for (const char* which : {"check", "show"})
+        for (const auto& [args, env] :
+             {std::pair<std::vector<std::string>, std::map<std::string, std::string>>{
+                  {"--set", "store.url=" + url}, {}},
+              {{"--store", url}, {}},
+              {{"--config", file}, {}},
+              {{}, {{"DATABASE_URL", url}}},
+              {{}, {{"FLEXCORE_STORE_URL", url}}}}) {
+            std::vector<std::string> all{"config", which, "--json"};
+            all.insert(all.end(), args.begin(), args.end());
+            const auto shown = cli(all, {}, env);
+            INFO(shown.err);
+            CHECK(shown.code == 1);
+            CHECK(contains(shown.err, "u:***@h"));
+            CHECK_FALSE(contains(shown.out + shown.err, "secret"));
+        }
+    const auto client = cli({"health", "--url", "http://u:secret@h"});
+    CHECK(client.code == 2);
+    CHECK_FALSE(contains(client.err, "secret"));
 }
 
 TEST_CASE("usage: what is wrong is named with the nearest right name, exit code 2") {
@@ -78,8 +145,9 @@ TEST_CASE("usage: what is wrong is named with the nearest right name, exit code 
     wrong({"serve", "--confg", "x"}, "unknown option \"--confg\"; did you mean --config?");
     wrong({"command", "send", "--fil", "x"}, "did you mean --file?");
     wrong({"query"}, "NAME");
-    wrong({"events"}, "subcommand");
-    wrong({}, "subcommand");
+    wrong({"events"}, "a sub-command is missing; there are append, read, tail");
+    wrong({}, "a sub-command is missing; there are serve, config");
+    wrong({"query", "q", "1001"}, "--param NAME=VALUE");
     wrong({"serve", "--listen", "8080"}, "--listen must be HOST:PORT");
     wrong({"serve", "--set", "x"}, "--set must be KEY=VALUE");
     wrong({"command", "send", "t", "i", "--file", "x"}, "not both");
@@ -93,6 +161,24 @@ TEST_CASE("usage: what is wrong is named with the nearest right name, exit code 
     wrong({"events", "append", "s"}, "--type is needed");
     wrong({"events", "read", "--stream", "s", "--types", "t"}, "--stream takes no filters");
     wrong({"events", "read", "--limit", "0"}, "--limit");
+    wrong({"events", "read", "--from", "3"}, "--after takes a position");
+    wrong({"events", "read", "--stream", "s", "--after", "3"}, "--from takes the version");
+    wrong({"events", "tail", "--count", "-1"}, "--count");
+    wrong({"events", "tail", "--count", "0"}, "--count");
+    wrong({"health", "--timeout", "nan"}, "--timeout");
+    wrong({"health", "--tenant", "a\r\nX-Y: z"}, "--tenant");
+    wrong({"command", "send", "--file", "x", "--retry-for", "nan"}, "--retry-for");
+    wrong({"command", "send", "--file", "x", "--data", "{}"}, "--file");
+    wrong({"command", "send", "--file", "x", "--command-id", "i"}, "--file");
+    wrong({"command", "send", "t", "i", "--make-ids"}, "--file");
+    wrong({"command", "send", "t", "i", "--quiet"}, "--file");
+    wrong({"command", "send", "t", "i", "--data", "@/tmp"}, "it is a folder");
+    wrong({"events", "append", "s", "--file", "x", "--tag", "t"}, "--file");
+    wrong({"events", "append", "s", "--file", "x", "--expected-version", "-2"}, "any, none");
+    wrong({"--url", "http://x", "health"}, "--url stands after the sub-command: flexcore health");
+    wrong({"query", "q", "id=1"}, "did you mean --param id=1?");
+    wrong({"health", "--url", "http://::1:80"}, "http://[::1]:8080");
+    wrong({"serve", "--log-level", "loud"}, "log.level must be one of");
 }
 
 TEST_CASE("usage: --help of each sub-command shows examples") {

@@ -1,7 +1,11 @@
 #include "program.hpp"
 #include "support/server.hpp"
 
+#include <signal.h>
+
 #include <catch2/catch.hpp>
+
+#include <sstream>
 
 using namespace flexcore::test;
 
@@ -97,6 +101,34 @@ TEST_CASE("start: a second run on the same folder keeps the data") {
     const auto value = s.http("GET", "/v1/queries/counter.value?id=c&min_position=2");
     REQUIRE(value.status == 200);
     CHECK(value.json().at("data").at("value") == 8);
+}
+
+TEST_CASE("start: file descriptors are raised to what the connections need, or it warns") {
+    const temp_folder folder;
+    const auto start = [&](const std::string& limit, const std::string& name) {
+        const std::string port_file = (folder / (name + ".port")).string();
+        process server{"/bin/sh",
+                       {{"-c", "ulimit " + limit + "; exec '" + flexcore_program().string() +
+                                   "' serve --listen 127.0.0.1:0 --data '" +
+                                   (folder / name).string() + "' --port-file '" + port_file + "'"},
+                        {},
+                        {},
+                        {}}};
+        REQUIRE(wait_until([&] { return std::filesystem::exists(port_file); }));
+        const std::string limits = read_file("/proc/" + std::to_string(server.pid()) + "/limits");
+        std::istringstream line{limits.substr(limits.find("Max open files"))};
+        std::string word;
+        long soft = 0;
+        line >> word >> word >> word >> soft;
+        server.signal(SIGTERM);
+        CHECK(server.wait());
+        return std::pair{soft, server.err()};
+    };
+    const auto [raised, quiet] = start("-Sn 300", "soft");
+    CHECK(raised > 300);
+    const auto [kept, warned] = start("-n 300", "hard");
+    CHECK(kept == 300);
+    CHECK(contains(warned, "http.connections_max"));
 }
 
 TEST_CASE("start: json logs are one object per line") {

@@ -133,6 +133,43 @@ TEST_CASE("settings: a file that is not there is refused by name") {
     CHECK(problems_of(in).at(0).where == "/nowhere/flexcore.toml");
 }
 
+TEST_CASE("settings: a folder, or a file that may not be read, is refused by name and reason") {
+    const test::temp_folder folder;
+    setting_inputs in;
+    in.file = folder.path();
+    CHECK(problems_of(in).at(0).where == folder.path().string());
+    CHECK(contains(problems_of(in).at(0).text, "it is a folder"));
+    in.file = "/nowhere/flexcore.toml";
+    CHECK(contains(problems_of(in).at(0).text, "No such file"));
+    in.file = "";
+    CHECK(contains(problems_of(in).at(0).text, "cannot be read"));
+    CHECK_FALSE(problems_of(in).at(0).where.empty());
+}
+
+TEST_CASE("settings: a key or section that stands twice is refused with the line of the second") {
+    CHECK(contains(from_file{"[http]\nport = 1\nport = 2\n"}.problems().at(0).where, ":3:"));
+    CHECK(contains(from_file{"[http]\nport = 1\n[http]\n"}.problems().at(0).where, ":3:"));
+}
+
+TEST_CASE("settings: a flag that is wrong in itself is wrong use, a file or variable is not") {
+    setting_inputs in;
+    in.flags = {{"log.level", "loud", "--log-level"}};
+    CHECK(problems_of(in).at(0).wrong_flag);
+    in.flags = {{"http.prot", "1", "--set http.prot"}};
+    CHECK(problems_of(in).at(0).wrong_flag);
+    in.flags = {{"plugins.load", "", "--plugin", true}};
+    CHECK(problems_of(in).at(0).wrong_flag);
+    in.flags = {};
+    in.environment = {{"FLEXCORE_LOG_LEVEL", "loud"}};
+    CHECK_FALSE(problems_of(in).at(0).wrong_flag);
+}
+
+TEST_CASE("settings: a variable without a name is nobody's") {
+    setting_inputs in;
+    in.environment = {{"", "x"}};
+    CHECK(load_settings(in));
+}
+
 TEST_CASE("settings: wrong types are refused, not guessed") {
     for (const char* line :
          {"http.port = \"80\"", "http.port = 80.5", "http.port = true", "http.port = [80]",
@@ -167,7 +204,8 @@ TEST_CASE("settings: plugins are files with their configuration, --plugin adds")
     from_file load{
         "[[plugins.load]]\nfile = \"a.so\"\nconfig = {deep = {n = 1}, list = [\"x\"]}\n"
         "[[plugins.load]]\nfile = \"b.so\"\n"};
-    load.in.flags = {{"plugins.load", "c.so", "--plugin"}, {"plugins.load", "a.so", "--plugin"}};
+    load.in.flags = {{"plugins.load", "c.so", "--plugin", true},
+                     {"plugins.load", "a.so", "--plugin", true}};
     const auto loaded = load.values();
     const auto& plugins = loaded.values.plugin_load;
     REQUIRE(plugins.size() == 3);
@@ -181,6 +219,11 @@ TEST_CASE("settings: plugins are files with their configuration, --plugin adds")
     by_variable.environment = {{"FLEXCORE_PLUGINS_LOAD", "x.so, y.so"}};
     CHECK(load_settings(by_variable)->values.plugin_load ==
           std::vector<plugin_entry>{{"x.so", ""}, {"y.so", ""}});
+    // --set is a new list like a variable; --plugin takes a comma as it is.
+    load.in.flags = {{"plugins.load", "x.so,y.so", "--set plugins.load"},
+                     {"plugins.load", "z,z.so", "--plugin", true}};
+    CHECK(load.values().values.plugin_load ==
+          std::vector<plugin_entry>{{"x.so", ""}, {"y.so", ""}, {"z,z.so", ""}});
 }
 
 TEST_CASE("settings: other than loopback needs an explicit word") {
@@ -205,8 +248,8 @@ TEST_CASE("settings: other than loopback needs an explicit word") {
 TEST_CASE("settings: values that contradict each other are refused") {
     for (const char* text :
          {"http.drain_ms = \"15s\"\nruntime.stop_ms_max = \"10s\"", "http.host = \"example.org\"",
-          "store.url = \"mysql://x\"", "store.data = \"\"",
-          "store.batch_events_max = 1000\nstore.queue_events_max = 10",
+          "store.url = \"mysql://x\"", "store.url = \"memory:x\"", "store.url = \"sqlite:/x.db\"",
+          "store.data = \"\"", "store.batch_events_max = 1000\nstore.queue_events_max = 10",
           "http.body_bytes_max = \"128MiB\"", "projections.retry_delay_ms = \"10min\""}) {
         INFO(text);
         CHECK(from_file{text}.problems().size() == 1);
@@ -231,6 +274,10 @@ TEST_CASE("settings: a password in the store's URL is never shown") {
           "postgres://h/db?user=u&password=***&x=1");
     CHECK(mask_url("postgres://u@h:5432/db") == "postgres://u@h:5432/db");
     CHECK(mask_url("sqlite:") == "sqlite:");
+    CHECK_FALSE(contains(mask_url("postgres://u:se/cr?et#@h/db"), "cr?et"));
+    CHECK_FALSE(contains(mask_url("postgres:u:secret@h/db"), "secret"));
+    CHECK_FALSE(contains(mask_url("postgres://h/?sslpassword=a&password=secret"), "secret"));
+    CHECK(mask_url("postgres://h:5432/db") == "postgres://h:5432/db");
     loaded_settings loaded = *load_settings({});
     loaded.values.store.url = "postgres://u:secret@h/db";
     CHECK_FALSE(contains(settings_as_toml(loaded), "secret"));

@@ -1,13 +1,19 @@
 #include "cli/bulk.hpp"
 
 #include "scripted_server.hpp"
+#include "support/http.hpp"
+#include "support/process.hpp"
 
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <chrono>
+#include <future>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <sstream>
+#include <thread>
 
 using namespace flexcore;
 using namespace flexcore::cli;
@@ -164,6 +170,75 @@ TEST_CASE("bulk: a server that stays busy makes lines fail after the given time"
     const auto tally = run_lines(settings, "a 1\nb 1\n");
     CHECK(tally.failed.at("busy").count == 2);
     CHECK(tally.again >= 1);
+}
+
+TEST_CASE("bulk: a server that is gone for good ends it, it does not wait once per batch") {
+    std::string text;
+    for (int i = 0; i < 5'000; ++i) text += "k" + std::to_string(i) + " 1!\n";
+    auto settings = settings_for(test::free_port());
+    settings.retry_for = 200ms;
+    settings.batch_lines = 1;
+    const auto begin = std::chrono::steady_clock::now();
+    const auto tally = run_lines(settings, text);
+    // Once per batch would be 1000 s.
+    CHECK(std::chrono::steady_clock::now() - begin < 60s);
+    CHECK(tally.stopped);
+    CHECK(tally.sent < 5'000);
+    CHECK(tally.accepted == 0);
+    CHECK(tally.failed_count() == tally.sent);
+    CHECK(tally.failed.at("unreachable").first_line == 1);
+    CHECK(tally.failed.contains("not_sent"));
+}
+
+TEST_CASE("bulk: stopped, it reads no more but takes the answers that are under way") {
+    std::optional<bulk> work;
+    std::promise<void> asked, stopped;
+    scripted_server server{[&](scripted_connection& c, int) {
+        (void)c.request();
+        asked.set_value();
+        stopped.get_future().wait();
+        c.send(answers({"a"}, [](const std::string&) { return "{}"; }));
+    }};
+    auto settings = settings_for(server.port());
+    settings.batch_lines = 1;
+    work.emplace(settings, prepare);
+    std::thread stopping{[&] {
+        asked.get_future().wait();
+        work->stop();
+        stopped.set_value();
+    }};
+    std::string text;
+    for (int i = 0; i < 5'000; ++i) text += "a " + std::to_string(i) + "\n";
+    std::istringstream in{text};
+    const auto tally = work->run(in);
+    stopping.join();
+    CHECK(tally.accepted == 1);
+    CHECK(tally.stopped);
+    CHECK(tally.failed.at("not_sent").count == tally.sent - 1);
+}
+
+TEST_CASE("bulk: progress counts what is answered, not what is read") {
+    std::promise<void> go_on;
+    const auto released = go_on.get_future().share();
+    scripted_server server{[&](scripted_connection& c, int) {
+        for (std::string r = c.request(); !r.empty(); r = c.request()) {
+            released.wait();
+            c.send(answers(lines_of(body_of(r)), [](const std::string&) { return "{}"; }));
+        }
+    }};
+    const std::string text = "a 1\n\nbad\nb 2\n";
+    bulk work{settings_for(server.port()), prepare};
+    std::istringstream in{text};
+    bulk_tally tally;
+    std::thread running{[&] { tally = work.run(in); }};
+    // The blank line and the bad one need no answer.
+    CHECK(test::wait_until([&] { return work.so_far().bytes_done == 5; }));
+    CHECK(work.so_far().answered == 1);
+    go_on.set_value();
+    running.join();
+    CHECK(tally.accepted == 2);
+    CHECK(work.so_far().answered == 3);
+    CHECK(work.so_far().bytes_done == text.size());
 }
 
 TEST_CASE("bulk: a refusal of the whole request refuses each of its lines") {

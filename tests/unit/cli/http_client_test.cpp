@@ -89,6 +89,7 @@ TEST_CASE("http client: an answer cut off is broken, silence is a timeout") {
     const auto silent = client.ask(post("x"));
     REQUIRE_FALSE(silent);
     CHECK(silent.error().code == cli_errc::timeout);
+    CHECK(silent.error().client.find("within 0.3 s") != std::string::npos);
 }
 
 TEST_CASE("http client: what is not HTTP is a bad answer") {

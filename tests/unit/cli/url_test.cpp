@@ -15,6 +15,7 @@ TEST_CASE("url: host, port and base of an http URL, or of a bare HOST:PORT") {
     CHECK(parse_url("localhost:8080")->authority() == "localhost:8080");
     CHECK(parse_url("http://[::1]:9/")->host == "::1");
     CHECK(parse_url("http://[::1]:9/")->authority() == "[::1]:9");
+    CHECK(parse_url("HTTP://x:1")->host == "x");
 }
 
 TEST_CASE("url: what is no URL of a server is refused") {
@@ -25,6 +26,18 @@ TEST_CASE("url: what is no URL of a server is refused") {
         INFO(text);
         CHECK_FALSE(parse_url(text));
     }
+}
+
+TEST_CASE("url: the refusal says what to write instead, and never a password") {
+    const auto said = [](const char* text) {
+        const auto refused = parse_url(text);
+        return refused ? std::string{} : refused.error().client;
+    };
+    CHECK(said("https://x").find("only http:// is spoken") != std::string::npos);
+    CHECK(said("HTTPS://x").find("TLS") != std::string::npos);
+    CHECK(said("http://::1:8080").find("http://[::1]:8080") != std::string::npos);
+    CHECK(said("http://u:secret@x").find("no user and no password") != std::string::npos);
+    CHECK(said("http://u:secret@x").find("secret") == std::string::npos);
 }
 
 TEST_CASE("url: everything but unreserved characters is percent-encoded") {
