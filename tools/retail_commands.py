@@ -12,17 +12,25 @@ Every command has a command_id that follows from its invoice and type: sent twic
 Dirty lines go in as they are; it is the server who refuses them.
 """
 
+import signal
+
+# `… | head` and Ctrl-C end it without a word; said before the longer imports.
+if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
 import collections
 import csv
 import decimal
 import json
 import pathlib
-import signal
 import sys
 import uuid
 
 SAMPLE = pathlib.Path(__file__).resolve().parent.parent / "plugins/orders/demo/online-retail-sample.csv"
+COLUMNS = ["InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID",
+           "Country"]
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "online-retail.demo.flexcore")
 
 
@@ -30,7 +38,11 @@ def invoices(path):
     """Number → its lines, in the order of the file."""
     found = {}
     with open(path, newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
+        rows = csv.DictReader(file)
+        missing = [name for name in COLUMNS if name not in (rows.fieldnames or [])]
+        if missing:
+            raise ValueError(f"{path} has no column {', '.join(missing)}")
+        for row in rows:
             found.setdefault(row["InvoiceNo"], []).append(row)
     return found
 
@@ -121,8 +133,10 @@ def main():
     parser.add_argument("--csv", default=SAMPLE, help="another file of the same columns")
     asked = parser.parse_args()
     sys.stdout.reconfigure(encoding="utf-8")
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `… | head` is no error
-    every = invoices(asked.csv)
+    try:
+        every = invoices(asked.csv)
+    except (OSError, ValueError) as wrong:
+        sys.exit(f"retail_commands: {wrong}")
     if asked.what == "expect":
         json.dump(expected(every), sys.stdout, indent=2)
         print()

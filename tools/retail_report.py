@@ -6,6 +6,13 @@
 Waits for the read models to have seen everything that was in the log when it began.
 """
 
+import signal
+
+# `… | head` and Ctrl-C end it without a word; said before the longer imports.
+if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
 import json
 import sys
@@ -19,13 +26,15 @@ ORDER = "536365"
 
 class Server:
     def __init__(self, url):
-        self.url = url
+        self.url = url.rstrip("/")
+        # By no proxy: to it, loopback is another machine.
+        self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         head = self.get("/v1/events", direction="backward", limit=1)["items"]
         self.position = head[0]["position"] if head else 0
 
     def get(self, path, **parameters):
-        with urllib.request.urlopen(f"{self.url}{path}?{urllib.parse.urlencode(parameters)}",
-                                    timeout=40) as answer:
+        with self.opener.open(f"{self.url}{path}?{urllib.parse.urlencode(parameters)}",
+                              timeout=40) as answer:
             return json.load(answer)
 
     def ask(self, query, **parameters):
@@ -102,8 +111,8 @@ def main():
     except urllib.error.HTTPError as refused:
         sys.exit(f"retail_report: {refused.url}: {refused.code}: "
                  f"{refused.read().decode(errors='replace')}")
-    except urllib.error.URLError as unreachable:
-        sys.exit(f"retail_report: {asked.url}: {unreachable.reason}")
+    except (OSError, ValueError) as failed:
+        sys.exit(f"retail_report: {asked.url}: {getattr(failed, 'reason', failed)}")
 
 
 if __name__ == "__main__":
