@@ -33,7 +33,7 @@ struct decision {
     std::shared_ptr<bytes_arena> texts;    ///< owns them (and spans of tags)
     std::string result = "null";           ///< raw JSON
 };
-/// A refusal is bus_errc::command_rejected with member "reason".
+/// A refusal is bus_errc::command_rejected with member "reason", wrong input validation_failed.
 using decided = std::move_only_function<void(result<decision>)>;
 
 class aggregate_behavior {
@@ -48,8 +48,10 @@ public:
     [[nodiscard]] virtual result<void> evolve(aggregate_state&,
                                               std::span<const store::recorded_event>) = 0;
     /// Calls `done` once, inside the call or later on any thread, at the command's deadline at the
-    /// latest. State and command stay valid until then. A failure with busy or unavailable leaves
-    /// the state in use; after any other the state is released when `done` has returned.
+    /// latest. State and command stay valid until then. A refusal, wrong input and a failure with
+    /// busy or unavailable leave the state in use; after any other failure it is released when
+    /// `done` has returned. Answered by another thread, the lane goes on though the call has not
+    /// returned.
     /// Metadata of an event is added to the command's; of two alike the command's counts.
     virtual void decide(const aggregate_state&, const bus::accepted_command&, decided done) = 0;
 };

@@ -25,6 +25,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <unordered_set>
 #include <vector>
 
@@ -72,9 +73,11 @@ struct turn {
 struct lane;
 
 /// An open decide. Answered inside the call, later, or given up after its deadline; then it keeps
-/// what the behavior may still look at.
+/// what the behavior may still look at. Taken over: answered by another thread while the call has
+/// not returned; the lane goes on without the thread that is inside.
 struct decide_call {
-    enum class phase : std::uint8_t { inside, outside, answered, given_up };
+    enum class phase : std::uint8_t { inside, outside, answered, taken_over, given_up };
+    const std::thread::id decider = std::this_thread::get_id();
     std::shared_ptr<waiting_command> who;
     kind_use use;
     std::atomic<phase> at{phase::inside};

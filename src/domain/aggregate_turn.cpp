@@ -148,31 +148,34 @@ bool aggregate_runtime::state::consider(const std::shared_ptr<lane>& l,
             self->completed(l, call, std::move(value));
         }});
     if (call->at.load(std::memory_order_acquire) != decide_call::phase::answered) {
-        {
-            const std::lock_guard lock{l->home.mutex};
-            l->open = call;
-        }
-        auto inside = decide_call::phase::inside;
-        if (call->at.compare_exchange_strong(inside, decide_call::phase::outside)) return false;
+        auto at = decide_call::phase::inside;
         const std::lock_guard lock{l->home.mutex};
-        l->open.reset();
+        if (call->at.compare_exchange_strong(at, decide_call::phase::outside)) {
+            l->open = call;
+            return false;
+        }
+        if (at == decide_call::phase::taken_over) return false;  // the lane is somebody else's now
     }
     decided(*l, who, std::move(call->value));
     return true;
 }
 
 /// [any thread] The behavior's answer: taken up inside the call by the worker that made it,
-/// otherwise continued on one.
+/// otherwise continued on one, also when that call does not return.
 void aggregate_runtime::state::completed(const std::shared_ptr<lane>& l,
                                          const std::shared_ptr<decide_call>& call,
                                          result<decision> value) {
     call->value = std::move(value);
-    const auto before = call->at.exchange(decide_call::phase::answered);
-    if (before == decide_call::phase::given_up) {
-        late.add();
-        return;
+    auto before = decide_call::phase::inside;
+    if (call->decider == std::this_thread::get_id() ||
+        !call->at.compare_exchange_strong(before, decide_call::phase::taken_over)) {
+        before = call->at.exchange(decide_call::phase::answered);
+        if (before == decide_call::phase::given_up) {
+            late.add();
+            return;
+        }
+        if (before == decide_call::phase::inside) return;
     }
-    if (before == decide_call::phase::inside) return;
     workers.post([self = shared_from_this(), l, call] {
         {
             const std::lock_guard lock{l->home.mutex};
@@ -219,7 +222,8 @@ void aggregate_runtime::state::decided(lane& l, const std::shared_ptr<waiting_co
     };
     turn_item item{.who = who, .refused = {}, .result = {}};
     if (!value) {
-        if (value.error().code != bus::bus_errc::command_rejected) {
+        if (value.error().code != bus::bus_errc::command_rejected &&
+            value.error().code != bus::bus_errc::validation_failed) {
             return drop(std::move(value.error()));
         }
         item.refused = std::move(value.error());
@@ -242,7 +246,9 @@ void aggregate_runtime::state::decided(lane& l, const std::shared_ptr<waiting_co
         }
     }
     item.after = l.ver;
-    if (!who->what.keys.empty()) {
+    // Wrong input is no answer to keep: with the same key the mended command may come.
+    if (!who->what.keys.empty() &&
+        !(item.refused && item.refused->code == bus::bus_errc::validation_failed)) {
         now.keyed = now.items.size();
         now.closed = true;
     }

@@ -44,31 +44,18 @@ apply_access::apply_access(store::view_transaction& rows, std::string_view tenan
     : rows_{rows}, tenant_{tenant}, models_{models}, changed_{changed} {}
 
 template <class Result, class Work>
-Result apply_access::at_home(std::string_view model, Work work) {
-    std::unique_lock lock{mutex_};
+Result apply_access::in_turn(std::string_view model, Work work) {
+    const std::lock_guard lock{mutex_};
     if (over_) return fail(apply_is_over());  // what the members refer to may be gone
     if (std::none_of(models_.begin(), models_.end(),
                      [&](const auto& spec) { return spec.name == model; })) {
         return fail(store::store_errc::unknown_model,
                     "the projection does not write " + std::string{model});
     }
-    const auto checked = [&]() -> Result {
-        if (broken_) return fail(*broken_);
-        Result done = work();
-        if (!done && is_store_failure(done.error())) broken_ = done.error();
-        return done;
-    };
-    if (std::this_thread::get_id() == home_) {
-        lock.unlock();  // only this thread ends the apply
-        return checked();
-    }
-    std::optional<Result> answer;
-    call mine;
-    mine.work = [&] { answer.emplace(checked()); };
-    calls_.push_back(&mine);
-    changed_state_.notify_all();
-    changed_state_.wait(lock, [&] { return mine.over; });
-    return answer ? std::move(*answer) : Result{fail(apply_is_over())};
+    if (broken_) return fail(*broken_);
+    Result done = work();
+    if (!done && is_store_failure(done.error())) broken_ = done.error();
+    return done;
 }
 
 void apply_access::note(std::string_view model, std::string_view key) {
@@ -79,13 +66,13 @@ void apply_access::note(std::string_view model, std::string_view key) {
 }
 
 result<std::optional<store::row>> apply_access::get(std::string_view model, std::string_view key) {
-    return at_home<result<std::optional<store::row>>>(
+    return in_turn<result<std::optional<store::row>>>(
         model, [&] { return rows_.get(tenant_, model, key); });
 }
 
 result<void> apply_access::put(std::string_view model, std::string_view key,
                                std::string_view row_json, store::position pos) {
-    return at_home<result<void>>(model, [&] {
+    return in_turn<result<void>>(model, [&] {
         note(model, key);
         return rows_.put(tenant_, model, key, row_json, pos);
     });
@@ -93,14 +80,14 @@ result<void> apply_access::put(std::string_view model, std::string_view key,
 
 result<void> apply_access::remove(std::string_view model, std::string_view key,
                                   store::position pos) {
-    return at_home<result<void>>(model, [&] {
+    return in_turn<result<void>>(model, [&] {
         note(model, key);
         return rows_.remove(tenant_, model, key, pos);
     });
 }
 
 result<store::row_page> apply_access::scan(std::string_view model, const store::scan_query& query) {
-    return at_home<result<store::row_page>>(model,
+    return in_turn<result<store::row_page>>(model,
                                             [&] { return rows_.scan(tenant_, model, query); });
 }
 
@@ -108,29 +95,20 @@ void apply_access::complete(result<void> how) {
     const std::lock_guard lock{mutex_};
     if (completion_) return;
     completion_ = std::move(how);
-    changed_state_.notify_all();
+    completed_.notify_all();
 }
 
 result<void> apply_access::wait(deadline until) {
     std::unique_lock lock{mutex_};
-    for (;;) {
-        const bool woken = changed_state_.wait_until(
-            lock, until, [&] { return completion_.has_value() || !calls_.empty(); });
-        if (completion_ || !woken) break;
-        call& next = *calls_.front();
-        calls_.pop_front();
-        lock.unlock();
-        next.work();
-        lock.lock();
-        next.over = true;
-        changed_state_.notify_all();
-    }
+    completed_.wait_until(lock, until, [&] { return completion_.has_value(); });
     over_ = true;
-    for (call* refused : calls_) refused->over = true;
-    calls_.clear();
-    changed_state_.notify_all();
     if (completion_) return std::move(*completion_);
     return fail(domain_errc::behavior_failed, "apply was not done by its deadline");
+}
+
+std::optional<error> apply_access::store_failure() const {
+    const std::lock_guard lock{mutex_};
+    return broken_;
 }
 
 result<void> apply_events(projection_behavior& behavior, std::shared_ptr<apply_access> access,
@@ -138,7 +116,7 @@ result<void> apply_events(projection_behavior& behavior, std::shared_ptr<apply_a
                           std::shared_ptr<const void> keep, deadline until) {
     behavior.apply(tenant, events, *access, until, apply_completion{access, std::move(keep)});
     auto done = access->wait(until);
-    if (access->store_failure()) return fail(*access->store_failure());
+    if (auto broken = access->store_failure()) return fail(*std::move(broken));
     return done;
 }
 

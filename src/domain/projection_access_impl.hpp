@@ -1,8 +1,9 @@
 // apply_access: what a projection's behavior writes through during one apply, and the wait for the
 // end of it.
 //
-// Threads: the transaction belongs to the projector's thread. Calls of other threads are run there
-//          while it waits for the completion.
+// Threads: any, one after the other: the transaction knows no thread, but is not shared between
+//          threads at once. The projector waits or is inside the behavior meanwhile; so a behavior
+//          may also wait for a thread of its own that writes.
 // Store:   a failure of the store ends the apply, also when the behavior passes over it: the rows
 //          before it may be gone, and a commit would move the checkpoint without them.
 // Lifetime: kept by the completion as well; once the apply is over every call is refused.
@@ -12,11 +13,9 @@
 #include "domain/projection_behavior.hpp"
 
 #include <condition_variable>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <thread>
 
 namespace flexcore::domain {
 
@@ -40,28 +39,22 @@ public:
     void complete(result<void>);
     /// [projector] Until the completion or the deadline.
     [[nodiscard]] result<void> wait(deadline);
-    /// [projector] The store's first failure.
-    [[nodiscard]] const std::optional<error>& store_failure() const noexcept { return broken_; }
+    /// The store's first failure.
+    [[nodiscard]] std::optional<error> store_failure() const;
 
 private:
-    struct call {
-        std::move_only_function<void()> work;
-        bool over = false;
-    };
     template <class Result, class Work>
-    Result at_home(std::string_view model, Work work);
+    Result in_turn(std::string_view model, Work work);
     void note(std::string_view model, std::string_view key);
 
     store::view_transaction& rows_;
     const std::string tenant_;
     const std::vector<store::model_spec>& models_;
     std::vector<bus::change_counters::slot>* const changed_;
-    const std::thread::id home_ = std::this_thread::get_id();
-    std::optional<error> broken_;  ///< the projector's
 
-    std::mutex mutex_;
-    std::condition_variable changed_state_;
-    std::deque<call*> calls_;
+    mutable std::mutex mutex_;
+    std::condition_variable completed_;
+    std::optional<error> broken_;
     std::optional<result<void>> completion_;
     bool over_ = false;
 };

@@ -76,6 +76,7 @@ TEST_CASE("command keys: a known key with another command is a conflict") {
 TEST_CASE("command keys: what fails for other reasons keeps no key") {
     aggregate_world w;
     CHECK_FALSE(w.send(keyed("fail", "k")).get());
+    CHECK(w.send(keyed("invalid", "k")).get().error().code == bus::bus_errc::validation_failed);
     auto expecting = keyed("add", "l");
     expecting.cmd.expected = {.what = store::expected_version::rule::exists, .exact = 0};
     CHECK_FALSE(w.send(expecting).get());

@@ -143,3 +143,48 @@ TEST_CASE("aggregate race: removing a category while commands run drains cleanly
         CHECK(unexpected == 0);
     }
 }
+
+TEST_CASE("aggregate race: answered by another thread, a lane goes on though decide is inside") {
+    aggregate_world w;
+    REQUIRE(w.send("add", 1).get());
+    const auto blocked = w.send("blocked");
+    REQUIRE(eventually([&] {
+        const std::lock_guard lock{w.counter->mutex};
+        return w.counter->silent.size() == 1;
+    }));
+    const auto waits = w.send("add", 1);
+    {
+        const std::lock_guard lock{w.counter->mutex};
+        w.counter->silent.front()(fail(bus::bus_errc::deadline_exceeded, "not in time"));
+        w.counter->silent.clear();
+    }
+    CHECK(blocked.get().error().code == bus::bus_errc::deadline_exceeded);
+    CHECK(waits.get()->result == "2");
+    // A category is not drained as long as somebody is inside.
+    std::atomic<bool> drained{false};
+    w.runtime.remove("counter", [&] { drained = true; });
+    CHECK_FALSE(drained);
+    w.counter->go_on = true;
+    CHECK(eventually([&] { return drained.load(); }));
+    CHECK(w.counter->states == 0);
+}
+
+TEST_CASE("aggregate race: wrong input waits for its turn and leaves the state in use") {
+    aggregate_world w;
+    w.log.hold();
+    const auto first = w.send("add", 1);
+    REQUIRE(eventually([&] { return w.log.held() == 1; }));
+    const auto second = w.send("add", 2);
+    const auto wrong = w.send("invalid");
+    w.log.release(true);
+    REQUIRE(first.get());
+    REQUIRE(eventually([&] { return w.log.held() == 1; }));
+    CHECK(wrong.empty());
+    w.log.release();
+    CHECK(second.get());
+    CHECK(wrong.get().error().code == bus::bus_errc::validation_failed);
+    CHECK(wrong.get().error().client == "wrong in itself");
+    const int reads = w.log.stream_reads;
+    CHECK(w.send("add", 1).get()->result == "4");
+    CHECK(w.log.stream_reads == reads);
+}

@@ -1,8 +1,9 @@
 // An aggregate for tests whose commands say what shall happen, over a log that can be made to fail.
 //
 // Commands (data {"by":n}):  add; add_if_even (refused "odd"); refuse (reason "asked"); none (no
-// events, result is the total); fail, drop (behavior breaks), silent (never completes), later
-// (completes on another thread), unfoldable (an event that evolve refuses), nameless (an event the
+// events, result is the total); invalid (validation_failed); fail, drop (behavior breaks), silent
+// (never completes), blocked (the same, and does not return until `go_on`), later (completes on
+// another thread), unfoldable (an event that evolve refuses), nameless (an event the
 // store refuses). Events carry {"by":n,"before":total}: what the decision was based on.
 #pragma once
 
@@ -68,10 +69,16 @@ public:
         if (what == "fail") {
             return done(fail(domain::domain_errc::behavior_failed, "broke", "secret"));
         }
+        if (what == "invalid") {
+            return done(fail(bus::bus_errc::validation_failed, "wrong in itself"));
+        }
         if (what == "drop") return;
-        if (what == "silent") {
-            const std::lock_guard lock{mutex};
-            silent.push_back(std::move(done));
+        if (what == "silent" || what == "blocked") {
+            {
+                const std::lock_guard lock{mutex};
+                silent.push_back(std::move(done));
+            }
+            (void)eventually([&] { return what == "silent" || go_on.load(); });
             return;
         }
         if (what == "later") {
@@ -99,6 +106,7 @@ public:
     std::atomic<int> broken_folds{0};
     std::atomic<int> later_running{0};
     std::atomic<int> later_together{0};
+    std::atomic<bool> go_on{false};
     std::mutex mutex;
     std::vector<domain::decided> silent;
 

@@ -16,7 +16,7 @@ inline const store::model_spec counts_model{.name = "counts", .indexed = {"n"}};
 /// An event of a type in `poison` fails the batch.
 class counting final : public domain::projection_behavior {
 public:
-    enum class way { inside, other_thread, never, dropped };
+    enum class way { inside, other_thread, joined, never, dropped };
 
     explicit counting(std::string model = "counts") : model_{std::move(model)} {}
     ~counting() override { join(); }
@@ -37,6 +37,11 @@ public:
                     done(count(events, views));
                 }};
                 return;
+            case way::joined: {
+                result<void> counted;
+                std::thread{[&] { counted = count(events, views); }}.join();
+                return done(std::move(counted));
+            }
             case way::never: {
                 const std::lock_guard lock{mutex};
                 kept.push_back(std::move(done));

@@ -78,7 +78,7 @@ TEST_CASE("projections: events that do not match move the position, saved now an
 TEST_CASE("projections: behaviors may work and write on threads of their own") {
     projection_world w;
     auto behavior = w.add();
-    behavior->how = counting::way::other_thread;
+    behavior->how = GENERATE(counting::way::other_thread, counting::way::joined);
     w.runner->start();
     for (int i = 0; i < 20; ++i) w.write(3);
     REQUIRE(w.reaches(60));
