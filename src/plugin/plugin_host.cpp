@@ -22,6 +22,9 @@ std::string configuration(std::string_view given) {
     return given.empty() ? std::string{"{}"} : std::string{given};
 }
 
+/// What a plugin gets at the end of the server at the least, when others have used up the time.
+constexpr auto last_share = std::chrono::seconds{1};
+
 result<void> check_configuration(const std::string& schema_text, const std::string& config) {
     auto value = json::to_value(config);
     if (!value)
@@ -55,7 +58,7 @@ struct plugin_host::state {
     metric_names names;
     const environment lent;
 
-    std::mutex turn;  // of load, unload and stop
+    std::timed_mutex turn;  // of load, unload and stop; plugin code runs in it, which may hang
     bool stopped = false;
     std::uint64_t loads = 0;
 
@@ -79,8 +82,15 @@ struct plugin_host::state {
                                                          std::string_view config_json);
     [[nodiscard]] result<void> bring_up(resident&, const std::string& config);
     void take_down(const std::shared_ptr<instance>&);
-    [[nodiscard]] result<void> unload(resident&);
+    [[nodiscard]] result<void> unload(resident&, deadline until);
     void give_up(resident&);
+
+    [[nodiscard]] std::unique_lock<std::timed_mutex> take_turn() {
+        return std::unique_lock{turn, settings.start_timeout};
+    }
+    [[nodiscard]] static std::unexpected<error> not_my_turn() {
+        return fail(plugin_errc::busy, "another plugin is being loaded or unloaded; try again");
+    }
 };
 
 // ---- load
@@ -169,10 +179,9 @@ void plugin_host::state::take_down(const std::shared_ptr<instance>& of) {
 
 // ---- unload
 
-result<void> plugin_host::state::unload(resident& r) {
+result<void> plugin_host::state::unload(resident& r, deadline until) {
     const auto& of = r.of;
     r.enter(phase::draining);
-    const deadline until = monotonic::now() + settings.drain_timeout;
     const auto late = [&](std::string_view what) {
         return fail(plugin_errc::drain_timeout,
                     fmt::format("{}: {}; it stays in draining", what, of->why_not_quiet()));
@@ -217,7 +226,8 @@ plugin_host::~plugin_host() { stop(); }
 
 result<plugin_status> plugin_host::load(const std::filesystem::path& path,
                                         std::string_view config_json) {
-    const std::lock_guard turn{state_->turn};
+    const auto turn = state_->take_turn();
+    if (!turn) return state::not_my_turn();
     auto loaded = state_->load(path, config_json);
     if (!loaded) {
         const auto& why = loaded.error();
@@ -236,10 +246,11 @@ result<plugin_status> plugin_host::load(const std::filesystem::path& path,
 }
 
 result<void> plugin_host::unload(std::string_view name) {
-    const std::lock_guard turn{state_->turn};
+    const auto turn = state_->take_turn();
+    if (!turn) return state::not_my_turn();
     auto found = state_->find_in_service(name);
     if (!found) return fail(std::move(found).error());
-    auto gone = state_->unload(**found);
+    auto gone = state_->unload(**found, monotonic::now() + state_->settings.drain_timeout);
     if (gone) {
         telemetry::log(telemetry::level::info, "plugin", "a plugin is out of service",
                        {{"plugin", name}});
@@ -308,8 +319,12 @@ void plugin_host::stop() {
             if (r->current() != phase::retired) all.push_back(r);
     }
     std::ranges::sort(all, std::greater{}, &resident::order);
+    const auto most = state_->settings.drain_timeout;
+    const auto least = std::min<monotonic::duration>(most, last_share);
+    const deadline all_until = monotonic::now() + most;
     for (const auto& r : all) {
-        if (const auto gone = state_->unload(*r); !gone) {
+        const deadline until = std::max(all_until, monotonic::now() + least);
+        if (const auto gone = state_->unload(*r, until); !gone) {
             telemetry::log(
                 telemetry::level::error, "plugin",
                 "a plugin did not drain; it is left to the end of the process",

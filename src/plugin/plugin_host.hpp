@@ -6,7 +6,8 @@
 // Calls:   every call has a handle with a generation, a deadline and one completion; late, double
 //          and stale completions are counted and logged, never harmful.
 // Threads: everything on any thread; `load` and `unload` take their turn one after the other and
-//          block (run them on the worker pool). Plugin code runs on workers, projections on the
+//          block (run them on the worker pool); who has waited `start_timeout` for his turn gets
+//          `busy`. Plugin code runs on workers, projections on the
 //          projector's thread, start and drain on threads of their own; never on io threads.
 // Errors:  plugin_errc.
 #pragma once
@@ -45,7 +46,7 @@ enum class plugin_errc {
     invalid_input,  ///< the plugin says the input is wrong
     unsupported,    ///< it does not offer this interface
     timeout,
-    busy,  ///< in_flight_max reached
+    busy,  ///< in_flight_max reached; calls that do not return; not my turn to load
     draining,
     drain_timeout,  ///< calls still open at the deadline; the text counts them
 };
@@ -103,7 +104,7 @@ public:
     void execute(std::string_view name, const bus::caller&, std::string_view content_type,
                  std::string input, deadline,
                  std::move_only_function<void(result<std::string>)> done);
-    /// Unloads all, last loaded first.
+    /// Unloads all, last loaded first. They share one `drain_timeout`; each has at least a second.
     void stop();
 
 private:

@@ -43,7 +43,8 @@ public:
     }
 
     void process(const fc::message& in, fc::completion& done) {
-        host_.log(fc::level::warn, "an input came", {{"input", in.payload()}});
+        host_.log(fc::level::warn, "an input came",
+                  {{"input", in.payload()}, {"msg", "not this one"}, {"input", "nor this"}});
         calls_.record(1, {{"kind", "plain"}});
         sizes_.record(static_cast<double>(in.payload().size()));
         const auto call = done.call();

@@ -9,9 +9,7 @@ namespace {
 class projection final : public domain::projection_behavior {
 public:
     projection(std::shared_ptr<instance> of, const projection_entry& entry)
-        : of_{std::move(of)}, entry_{entry} {
-        for (const auto& model : of_->brings().read_models) readable_.push_back(model.name);
-    }
+        : of_{std::move(of)}, entry_{entry} {}
 
     void apply(std::string_view tenant, std::span<const store::recorded_event> events,
                domain::projection_views& views, deadline until,
@@ -23,7 +21,6 @@ public:
         fill_events(of, tenant, entry_.name, events);
         of.handler = of_->tables().projection->apply;
         of.projection_views = &views;
-        of.models_read = &readable_;
         of.models_written = &entry_.writes;
         of.first_position = events.front().pos;
         of.last_position = events.back().pos;
@@ -38,7 +35,6 @@ public:
 private:
     std::shared_ptr<instance> of_;
     const projection_entry& entry_;
-    std::vector<std::string> readable_;
 };
 
 }  // namespace

@@ -65,6 +65,7 @@ struct call {
     bool started = false;
     bool completed = false;
     bool answered = false;
+    bool stuck = false;     ///< answered while inside: its handler has not returned
     bool direct = false;    ///< deliver on the completing thread (a blocked thread waits for it)
     bool on_worker = true;  ///< the opener is on a thread that may run plugin code
     call_kind kind = call_kind::process;

@@ -91,7 +91,8 @@ call* call_table::take(bool lifecycle) {
 
 void call_table::retire(call& of) noexcept {
     of.generation = of.generation == 0xffff'ffffU ? 1 : of.generation + 1;
-    of.published = of.inside = of.started = of.completed = of.answered = of.direct = false;
+    of.published = of.inside = of.started = of.completed = of.answered = false;
+    of.stuck = of.direct = false;
     of.on_worker = true;
     of.until = no_deadline;
     of.info = {};

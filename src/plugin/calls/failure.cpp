@@ -105,6 +105,12 @@ error query_error(const call_failure& failure, std::string_view plugin) {
 
 error projection_error(const call_failure& failure, std::string_view plugin) {
     if (failure.from == call_failure::origin::host) return failure.cause;
+    if (failure.from == call_failure::origin::plugin &&
+        (failure.status == FXC_BUSY || failure.status == FXC_UNAVAILABLE ||
+         failure.status == FXC_TIMEOUT || failure.status == FXC_CANCELLED))
+        // The moment is wrong, not an event.
+        return make(bus::bus_errc::unavailable, "the projection cannot go on now",
+                    log_text(failure, plugin));
     error made = make(domain::domain_errc::behavior_failed,
                       failure.from == call_failure::origin::deadline
                           ? "the projection did not finish in time"

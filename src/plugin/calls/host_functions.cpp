@@ -1,5 +1,5 @@
 // The functions a plugin calls: nothing thrown here may reach it, no pointer it gives is followed
-// unchecked where a check is possible.
+// unchecked where a check is possible. What cannot be answered without memory ends the process.
 #include "base/names.hpp"
 #include "plugin/calls/emit.hpp"
 #include "plugin/calls/instance.hpp"
@@ -7,9 +7,11 @@
 #include "plugin/calls/views_service.hpp"
 #include "telemetry/log.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <exception>
+#include <span>
 
 namespace flexcore::plugin {
 namespace {
@@ -32,19 +34,19 @@ std::string tidy(fxc_view text, std::size_t bytes_max) {
     return to_utf8({static_cast<const char*>(text.data), size});
 }
 
-const fxc_call_info* call_info(const fxc_host* host, fxc_call handle) {
+const fxc_call_info* call_info(const fxc_host* host, fxc_call handle) noexcept {
     const auto* const self = of(host);
     if (self == nullptr) return nullptr;
     return self->info(handle);
 }
 
-std::int32_t call_cancelled(const fxc_host* host, fxc_call handle) {
+std::int32_t call_cancelled(const fxc_host* host, fxc_call handle) noexcept {
     const auto* const self = of(host);
     // A stale handle has nobody waiting either.
     return self == nullptr || self->cancelled(handle).value_or(true) ? 1 : 0;
 }
 
-fxc_status call_emit(const fxc_host* host, fxc_call handle, const fxc_message* message) {
+fxc_status call_emit(const fxc_host* host, fxc_call handle, const fxc_message* message) noexcept {
     const auto* const self = of(host);
     if (self == nullptr) return FXC_INVALID;
     try {
@@ -55,7 +57,7 @@ fxc_status call_emit(const fxc_host* host, fxc_call handle, const fxc_message* m
     }
 }
 
-void call_succeed(const fxc_host* host, fxc_call handle, fxc_buffer* result) {
+void call_succeed(const fxc_host* host, fxc_call handle, fxc_buffer* result) noexcept {
     auto* const self = of(host);
     if (self == nullptr) return;
     std::optional<call_failure> failure;
@@ -84,7 +86,7 @@ void call_succeed(const fxc_host* host, fxc_call handle, fxc_buffer* result) {
 }
 
 void call_fail(const fxc_host* host, fxc_call handle, fxc_status status, fxc_view message,
-               fxc_view problem) {
+               fxc_view problem) noexcept {
     auto* const self = of(host);
     if (self == nullptr) return;
     const bool known = status >= FXC_INVALID && status <= FXC_REJECTED;
@@ -97,7 +99,7 @@ void call_fail(const fxc_host* host, fxc_call handle, fxc_status status, fxc_vie
     self->complete(handle, std::move(failure), {});
 }
 
-const void* service(const fxc_host* host, const char* id) {
+const void* service(const fxc_host* host, const char* id) noexcept {
     const auto* const self = of(host);
     if (self == nullptr || id == nullptr) return nullptr;
     const auto& tables = self->seen_by_plugin();
@@ -130,6 +132,16 @@ std::int32_t lowest_level() {
     return FXC_ERROR;
 }
 
+/// A key that the line has already, the host's own included, is prefixed: no member stands twice.
+std::string fresh_key(std::string key, std::span<const telemetry::field> before) {
+    const auto taken = [&] {
+        return key.empty() || key == "ts" || key == "level" || key == "logger" || key == "msg" ||
+               std::ranges::any_of(before, [&](const auto& each) { return each.key == key; });
+    };
+    while (taken()) key.insert(key.begin(), '_');
+    return key;
+}
+
 /// The log takes a list that is written out; ours has any length up to the bound.
 template <std::size_t... I>
 void log_fields(telemetry::level level, std::string_view logger, std::string_view message,
@@ -148,7 +160,7 @@ void log_first(std::size_t count, telemetry::level level, std::string_view logge
 }
 
 void log_write(const fxc_host* host, std::int32_t raw_level, fxc_view message,
-               const fxc_field* given, std::size_t count) {
+               const fxc_field* given, std::size_t count) noexcept {
     const auto* const self = of(host);
     const auto level = level_of(raw_level);
     if (self == nullptr || !telemetry::log_enabled(level)) return;
@@ -157,7 +169,7 @@ void log_write(const fxc_host* host, std::int32_t raw_level, fxc_view message,
         std::array<telemetry::field, log_fields_max> fields;
         const std::size_t taken = given == nullptr ? 0 : std::min(count, log_fields_max);
         for (std::size_t i = 0; i < taken; ++i) {
-            texts[2 * i] = tidy(given[i].key, log_field_max);
+            texts[2 * i] = fresh_key(tidy(given[i].key, log_field_max), {fields.data(), i});
             texts[2 * i + 1] = tidy(given[i].value, log_field_max);
             fields[i] = {texts[2 * i], std::string_view{texts[2 * i + 1]}};
         }
@@ -170,7 +182,7 @@ void log_write(const fxc_host* host, std::int32_t raw_level, fxc_view message,
 // ---- metrics
 
 std::uint64_t metrics_define(const fxc_host* host, std::int32_t kind, fxc_view name, fxc_view unit,
-                             fxc_view help) {
+                             fxc_view help) noexcept {
     auto* const self = of(host);
     if (self == nullptr) return 0;
     try {
@@ -181,7 +193,7 @@ std::uint64_t metrics_define(const fxc_host* host, std::int32_t kind, fxc_view n
 }
 
 void metrics_record(const fxc_host* host, std::uint64_t metric, double value,
-                    const fxc_field* fields, std::size_t count) {
+                    const fxc_field* fields, std::size_t count) noexcept {
     auto* const self = of(host);
     if (self == nullptr) return;
     try {

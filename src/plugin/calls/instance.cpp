@@ -3,7 +3,6 @@
 #include "base/check.hpp"
 #include "plugin/calls/failure.hpp"
 #include "plugin/calls/message.hpp"
-#include "telemetry/log.hpp"
 
 #include <algorithm>
 #include <condition_variable>
@@ -15,6 +14,8 @@ namespace {
 
 constexpr auto sweep_every = std::chrono::milliseconds{20};
 constexpr auto apply_patience = std::chrono::milliseconds{50};
+constexpr auto plain_patience = std::chrono::seconds{1};
+constexpr std::uint32_t stuck_max = 2;
 
 std::uint32_t room_for(const library_info& info, const plugin_settings& settings) {
     return info.in_flight_max != 0 ? info.in_flight_max : settings.in_flight_max;
@@ -44,8 +45,19 @@ instance::~instance() = default;
 
 // ---- the way of a call
 
+bool instance::is_stuck_for(call_kind kind) const noexcept {
+    // The projector has one at a time.
+    if (kind == call_kind::apply && applies_open_.load() > 0) return true;
+    const std::uint32_t stuck = stuck_.load(std::memory_order_relaxed);
+    if (reentrant_) return stuck >= stuck_max;
+    // One at a time: what waits for its turn needs no thread, but for those for which one waits.
+    return stuck > 0 && (kind == call_kind::apply || kind == call_kind::evolve);
+}
+
 result<call*> instance::open(call_kind kind, deadline until) {
     const bool lifecycle = is_lifecycle(kind);
+    if (!lifecycle && is_stuck_for(kind))
+        return fail(plugin_errc::busy, "earlier calls of the plugin have not ended");
     call* const made = calls_.take(lifecycle);
     if (made == nullptr)
         return fail(plugin_errc::busy, "the plugin has as many calls in flight as it takes");
@@ -59,6 +71,7 @@ result<call*> instance::open(call_kind kind, deadline until) {
     made->began = monotonic::now();
     made->until = until == no_deadline ? made->began + environment_.settings.call_timeout : until;
     calls_made_.fetch_add(1, std::memory_order_relaxed);
+    if (kind == call_kind::apply) applies_open_.fetch_add(1);
     return made;
 }
 
@@ -73,6 +86,9 @@ void instance::run(call& of) {
     if (of.kind == call_kind::apply &&
         gate_.enter_until(std::min(of.until, monotonic::now() + apply_patience)))
         return step_in(of, gated);
+    // These have a thread of their own, which may wait.
+    if (of.kind == call_kind::start || of.kind == call_kind::drain)
+        return gate_.enter_until(of.until) ? step_in(of, gated) : turn_away(of);
     auto later = [self = shared_from_this(), &of, gated] { self->step_in(of, gated); };
     if (gated) {
         gate_.enter_later(std::move(later));
@@ -94,6 +110,7 @@ void instance::step_in(call& of, bool gated) {
             inside_.fetch_sub(1);
             lock.lock();
             of.inside = false;
+            if (of.stuck) stuck_.fetch_sub(1);
             if (thrown) {
                 of.doom({call_failure::origin::contract,
                          FXC_INTERNAL,
@@ -111,6 +128,18 @@ void instance::step_in(call& of, bool gated) {
     // Before the delivery: what it leads to may want to go in again.
     if (gated) gate_.leave();
     if (over) deliver(out);
+}
+
+/// Ends a call that the plugin never saw.
+void instance::turn_away(call& of) {
+    delivery out;
+    {
+        const std::lock_guard lock{of.guard};
+        of.doom(late_failure());
+        take(of, out);
+    }
+    calls_.give_back(of);
+    deliver(out);
 }
 
 void instance::call_plugin(call& of) {
@@ -136,6 +165,7 @@ void instance::take(call& of, delivery& into) {
     into.keep = std::move(of.keep);
     into.direct = of.direct;
     of.done = {};
+    if (of.kind == call_kind::apply) applies_open_.fetch_sub(1);
     calls_.retire(of);
 }
 
@@ -169,9 +199,10 @@ void instance::complete(fxc_call handle, std::optional<call_failure> failure, st
         }
         if (of->inside) return;  // delivered when the handler returns
         take(*of, out);
-        if (out.done && !out.direct) {
-            // Not here: this is the plugin's thread, perhaps with a lock of its own held. Posted
-            // under the guard, so that `abandon` can be sure of the environment.
+        if (!out.direct && (out.done || out.keep) && !abandoned_) {
+            // Not here: this is the plugin's thread, perhaps with a lock of its own held, and a
+            // state may go back to the plugin. Posted under the guard, so that `abandon` can be
+            // sure of the environment.
             environment_.workers.post([self = shared_from_this(), late = std::move(out)]() mutable {
                 self->deliver(late);
             });
@@ -212,7 +243,11 @@ result<void> instance::plain(std::move_only_function<void()> work) {
         std::atomic<std::uint32_t>& number;
     } held{inside_};  // counted first, looked after: see `open`
     if (closed_) return fail(plugin_errc::draining, "the plugin is going out of service");
-    if (!reentrant_ && !gate_.enter_until(monotonic::now() + environment_.settings.call_timeout))
+    // The waiting thread is a worker, which others need.
+    const auto patience = stuck_ > 0 ? monotonic::duration{}
+                                     : std::min<monotonic::duration>(
+                                           plain_patience, environment_.settings.call_timeout);
+    if (!reentrant_ && !gate_.enter_until(monotonic::now() + patience))
         return fail(plugin_errc::busy, "the plugin is occupied by another call");
     auto thrown = guard(name(), [&] { work(); });
     if (!reentrant_) gate_.leave();
@@ -223,6 +258,7 @@ result<void> instance::plain(std::move_only_function<void()> work) {
 }
 
 void instance::release_state(fxc_state* state) {
+    if (abandoned_) return;  // left as it is, with its states
     const bool inside = reentrant_ || gate_.try_enter();
     auto release = [self = shared_from_this(), state] {
         self->inside_.fetch_add(1);
@@ -261,6 +297,8 @@ void instance::sweep() {
         std::unique_lock lock{of.guard, std::try_to_lock};
         if (!lock || !of.published || of.answered || of.until > now || abandoned_) return;
         of.answered = true;
+        of.stuck = of.inside && !is_lifecycle(of.kind);
+        if (of.stuck) stuck_.fetch_add(1);
         delivery out{std::move(of.done), {}, {}, of.direct};
         of.done = {};
         if (of.completed) {
@@ -269,7 +307,8 @@ void instance::sweep() {
             out.outcome.failure = std::make_unique<call_failure>(late_failure());
             if (of.started) tell_cancelled(of.handle());
         }
-        if (out.direct) {
+        // These callers have no timer of their own, and there may be no worker left.
+        if (out.direct || of.kind == call_kind::process || of.kind == call_kind::health) {
             lock.unlock();
             return deliver(out);
         }
@@ -324,68 +363,6 @@ std::optional<bool> instance::cancelled(fxc_call handle) const {
         return std::nullopt;
     // Doomed: it fails whatever the plugin still does.
     return of->answered || of->outcome.failure || monotonic::now() >= of->until;
-}
-
-// ---- numbers and texts
-
-void instance::note_failure(const call_failure& failure) {
-    // A domain that refuses or finds nothing does its work.
-    if (failure.from == call_failure::origin::plugin &&
-        (failure.status == FXC_REJECTED || failure.status == FXC_INVALID ||
-         failure.status == FXC_NOT_FOUND))
-        return;
-    calls_failed_.fetch_add(1, std::memory_order_relaxed);
-    auto text = failure_text(failure);
-    telemetry::log(telemetry::level::warn, "plugin", "a call failed",
-                   {{"plugin", name()}, {"why", std::string_view{text}}});
-    const std::lock_guard lock{text_mutex_};
-    last_error_ = std::move(text);
-}
-
-void instance::note_stale(std::string_view what) {
-    stale_.fetch_add(1, std::memory_order_relaxed);
-    telemetry::log(telemetry::level::warn, "plugin", "a stale completion was ignored",
-                   {{"plugin", name()}, {"what", what}});
-}
-
-std::string instance::last_error() const {
-    const std::lock_guard lock{text_mutex_};
-    return last_error_;
-}
-
-instance::numbers instance::count() const {
-    std::uint64_t overdue = 0;
-    calls_.each([&](call& of) {
-        // One that is held works for somebody who waits: not overdue.
-        const std::unique_lock lock{of.guard, std::try_to_lock};
-        if (lock && of.published && of.answered) ++overdue;
-    });
-    return {calls_made_.load(), calls_failed_.load(), calls_.in_flight(), overdue, stale_.load()};
-}
-
-void instance::publish_metrics() {
-    const numbers now = count();
-    const telemetry::labels labels{{"plugin", name()}};
-    auto& metrics = environment_.metrics;
-    const auto grow = [&](const char* series, const char* help, std::uint64_t value,
-                          std::uint64_t& published) {
-        if (value == published) return;
-        metrics.counter_for(series, help, labels).add(static_cast<double>(value - published));
-        published = value;
-    };
-    const std::lock_guard lock{publish_mutex_};
-    if (abandoned_) return;
-    grow("flexcore_plugin_calls_total", "Calls made to plugins", now.calls, calls_published_);
-    grow("flexcore_plugin_failures_total", "Calls that plugins failed", now.failures,
-         failed_published_);
-    grow("flexcore_plugin_stale_completions_total", "Late and double completions by plugins",
-         now.stale_completions, stale_published_);
-    metrics.gauge_for("flexcore_plugin_in_flight", "Calls plugins have not completed", labels)
-        .set(static_cast<double>(now.in_flight));
-    metrics
-        .gauge_for("flexcore_plugin_overdue", "Calls past their deadline that plugins still owe",
-                   labels)
-        .set(static_cast<double>(now.overdue));
 }
 
 }  // namespace flexcore::plugin

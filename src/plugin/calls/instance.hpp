@@ -7,6 +7,10 @@
 // Deadline: a sweep, every 20 ms while calls are open, answers those that are late, marks them
 //           cancelled and tells the plugin (`cancel`). Such a call stays open, "overdue", until the
 //           plugin completes it: it counts against in_flight_max and holds up an unload.
+// Stuck:    an overdue call whose handler has not even returned holds a thread. A plugin with two
+//           of them (one, if not reentrant) gets no more threads until they return: busy. No batch
+//           is applied while an earlier one is open: it was given up, and all projections would
+//           wait for the next as well.
 // Threads:  any, unless said otherwise.
 // Lifetime: kept by the host until it is quiet and unmapped; every other one is abandoned.
 #pragma once
@@ -29,6 +33,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace flexcore::plugin {
 
@@ -95,13 +100,16 @@ public:
     /// Blocks until the outcome is there (by the deadline, unless the handler does not return).
     [[nodiscard]] call_outcome run_and_wait(call&);
     /// A plain function of the plugin: alone in it unless reentrant. The text of an exception, or
-    /// that nobody let us in, as an error (plugin_errc::failed, busy).
+    /// that nobody let us in, as an error (plugin_errc::failed, busy). Waits for its turn a moment.
     [[nodiscard]] result<void> plain(std::move_only_function<void()> work);
-    /// Gives a native state back to the plugin, now or as soon as the plugin is free.
+    /// Gives a native state back to the plugin, now or as soon as the plugin is free. Not on a
+    /// thread of the plugin.
     void release_state(fxc_state*);
     void count_state() noexcept { ++states_; }
-    /// The plugin's own health, now. `done` once, on any thread.
-    void ask_health(std::move_only_function<void(result<telemetry::health_report>)> done);
+    using health_done = std::move_only_function<void(result<telemetry::health_report>)>;
+    /// The plugin's own health, now. `done` once, on any thread. Who asks meanwhile gets the same
+    /// answer; while an earlier question is overdue the plugin is unhealthy and not asked.
+    void ask_health(health_done done);
 
     // ---- for the host functions
 
@@ -131,13 +139,16 @@ private:
         std::shared_ptr<const void> keep;
         bool direct = false;
     };
+    [[nodiscard]] bool is_stuck_for(call_kind) const noexcept;
     void step_in(call&, bool gated);
+    void turn_away(call&);
     void call_plugin(call&);
     void take(call&, delivery& into);
     void deliver(delivery&);
     void arm();
     void sweep();
     void tell_cancelled(fxc_call);
+    void answer_health(const result<telemetry::health_report>&);
     void note_failure(const call_failure&);
     void note_stale(std::string_view what);
     [[nodiscard]] call_outcome lifecycle_call(call_kind, deadline until);
@@ -162,8 +173,14 @@ private:
     std::atomic<bool> drained_late_{false};
     std::atomic<fxc_call> drain_handle_{0};
     std::atomic<std::uint32_t> inside_{0};
+    std::atomic<std::uint32_t> stuck_{0};
+    std::atomic<std::uint32_t> applies_open_{0};
     std::atomic<std::uint64_t> states_{0};
     std::atomic<std::uint64_t> calls_made_{0}, calls_failed_{0}, stale_{0};
+
+    std::mutex health_mutex_;
+    std::vector<health_done> health_waiting_;
+    std::atomic<fxc_call> health_handle_{0};
 
     mutable std::mutex text_mutex_;
     std::string last_error_;

@@ -218,23 +218,4 @@ void instance::abandon(const std::shared_ptr<instance>& left) {
     all->push_back(left);
 }
 
-void instance::ask_health(std::move_only_function<void(result<telemetry::health_report>)> done) {
-    auto opened = open(call_kind::health, monotonic::now() + environment_.settings.health_timeout);
-    if (!opened) return done(fail(std::move(opened).error()));
-    call& of = **opened;
-    fill_nothing(of);
-    of.on_worker = false;
-    of.done = [done = std::move(done)](call_outcome&& outcome) mutable {
-        using telemetry::health;
-        if (!outcome.failure) return done(telemetry::health_report{});
-        const auto& failure = *outcome.failure;
-        // A dependency that is down, or too much to do, passes; the rest does not by itself.
-        const bool passing = failure.from == call_failure::origin::plugin &&
-                             (failure.status == FXC_UNAVAILABLE || failure.status == FXC_BUSY);
-        done(telemetry::health_report{passing ? health::degraded : health::unhealthy,
-                                      failure_text(failure)});
-    };
-    run(of);
-}
-
 }  // namespace flexcore::plugin

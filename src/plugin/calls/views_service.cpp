@@ -72,17 +72,19 @@ struct access {
 access look_up(const fxc_host* host, fxc_call handle, fxc_view raw_model) {
     access at;
     const auto* const self = host == nullptr ? nullptr : static_cast<const instance*>(host->ctx);
-    const auto model = text_of(raw_model, name_bytes_max);
-    if (self == nullptr || !model) {
+    if (self == nullptr) {
         at.status = FXC_INVALID;
         return at;
     }
-    at.model = *model;
+    const auto model = text_of(raw_model, name_bytes_max);
+    at.model = model.value_or(std::string_view{});
     at.open = self->find(handle);
     if (at.open.at == nullptr) {
         at.status = FXC_CANCELLED;
     } else if (at.open.at->projection_views == nullptr && at.open.at->query_views == nullptr) {
         at.status = FXC_UNSUPPORTED;
+    } else if (!model) {
+        at.status = misuse(*at.open.at, FXC_INVALID, "named a read model by what is no text");
     } else if (!listed(at.open.at->models_read, at.model) &&
                !listed(at.open.at->models_written, at.model)) {
         at.status = misuse(*at.open.at, FXC_DENIED,
@@ -177,14 +179,18 @@ fxc_status remove(const fxc_host* host, fxc_call handle, fxc_view model, fxc_vie
 fxc_status scan(const fxc_host* host, fxc_call handle, fxc_view model, fxc_view query_json,
                 fxc_row_fn each, void* user, fxc_buffer* next_out) try {
     if (next_out != nullptr) *next_out = {};
-    const auto text = text_of(query_json, scan_bytes_max);
-    if (each == nullptr || !text) return FXC_INVALID;
-    const auto query = parse_scan(*text);
     result<store::row_page> page;
     {
         access at = look_up(host, handle, model);
         if (at.status != FXC_OK) return at.status;
         call& of = *at.open.at;
+        const auto text = text_of(query_json, scan_bytes_max);
+        if (each == nullptr || !text)
+            return misuse(of, FXC_INVALID,
+                          fmt::format("scanned {} without a function for the rows, or with a "
+                                      "query of more than 64 KiB",
+                                      at.model));
+        const auto query = parse_scan(*text);
         if (!query) return misuse(of, FXC_INVALID, query.error().client);
         page = of.projection_views != nullptr ? of.projection_views->scan(at.model, *query)
                                               : of.query_views->scan(at.model, *query);

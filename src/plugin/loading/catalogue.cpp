@@ -136,6 +136,22 @@ const auto as_version = [](const node& n) { return n.version(); };
 const auto as_boolean = [](const node& n) { return n.boolean(); };
 const auto as_schema = [](const node& n) { return std::optional{n.schema_text()}; };
 
+/// Every query takes these by itself: a parameter of the same name would never reach the plugin.
+void refuse_reserved_parameters(const node& schema) {
+    if (schema.value().type() != json::kind::object) return;
+    std::vector<json::member> members;
+    std::vector<json::member> properties;
+    json::members_of(schema.value(), members);
+    for (const auto& member : members)
+        if (member.named("properties") && member.value.type() == json::kind::object)
+            json::members_of(member.value, properties);
+    for (const auto& property : properties)
+        for (const std::string_view reserved : {"min_position", "wait_ms"})
+            if (property.named(reserved))
+                schema.complain(
+                    fmt::format("\"{}\" is the name of a parameter of every query", reserved));
+}
+
 /// One namespace of the catalogue: no name twice.
 class unique_names {
 public:
@@ -269,7 +285,10 @@ private:
         entry.name = name.name();
         queries_.add(name, entry.name);
         optional_member(from, "description", entry.description, as_text);
-        optional_member(from, "schema", entry.params_schema, as_schema);
+        if (const auto schema = from.find("schema")) {
+            refuse_reserved_parameters(*schema);
+            entry.params_schema = schema->schema_text();
+        }
         optional_member(from, "reads", entry.reads, as_names);
         optional_member(from, "cache", entry.cache, as_boolean);
         if (const auto varies = from.find("varies_by"))

@@ -167,7 +167,7 @@ result<void> library::negotiate() {
     fxc_status status = FXC_INTERNAL;
     if (auto thrown = guard(name_, [&] { status = entry(&offer, &answer); }))
         return fail(plugin_errc::bad_abi, "its entry threw an exception", *thrown);
-    auto checked = check_answer(status, answer);
+    auto checked = check_answer(name_, status, answer);
     if (!checked) return fail(std::move(checked).error());
     table_ = checked->table;
     info_ = std::move(checked->info);

@@ -183,7 +183,8 @@ result<library_info> check_info(const memory_map& map, const fxc_plugin_info* ra
 
 }  // namespace
 
-result<checked_answer> check_answer(fxc_status status, const fxc_answer& answer) {
+result<checked_answer> check_answer(const std::string& plugin, fxc_status status,
+                                    const fxc_answer& answer) {
     auto map = memory_map::now();
     if (!map) return fail(std::move(map).error());
     if (status != FXC_OK) {
@@ -217,7 +218,7 @@ result<checked_answer> check_answer(fxc_status status, const fxc_answer& answer)
                                 table->plugin_count));
 
     const fxc_plugin_info* raw = nullptr;
-    if (auto thrown = guard("", [&] { raw = table->info(0); }))
+    if (auto thrown = guard(plugin, [&] { raw = table->info(0); }))
         return fail(plugin_errc::bad_abi, "its info() threw an exception", *thrown);
     map = memory_map::now();  // info() may have allocated what it shows
     if (!map) return fail(std::move(map).error());

@@ -10,13 +10,17 @@
 #include "flexcore/plugin_abi.h"
 #include "plugin/loading/library.hpp"
 
+#include <string>
+
 namespace flexcore::plugin {
 
 struct checked_answer {
     const fxc_library* table = nullptr;
     library_info info;
 };
-[[nodiscard]] result<checked_answer> check_answer(fxc_status, const fxc_answer&);
+/// `plugin`: its name, in case that it ends the process.
+[[nodiscard]] result<checked_answer> check_answer(const std::string& plugin, fxc_status,
+                                                  const fxc_answer&);
 
 /// The tables of one instance; NULL: not offered.
 struct interface_tables {

@@ -86,6 +86,9 @@ TEST_CASE("catalogue: what is wrong is refused and named with its place") {
              {"name":"q","version":1,"selector":{},"writes":["m"]}]})",
          "another projection writes \"m\""},
         {R"({"queries":[{"name":"q","varies_by":["tenant"]}]})", "only \"principal\""},
+        {R"({"queries":[{"name":"q","schema":{"properties":{"a":{},"min_position":{}}}}]})",
+         "queries[0].schema: \"min_position\" is the name of a parameter of every query"},
+        {R"({"queries":[{"name":"q","schema":{"properties":{"wait_ms":{}}}}]})", "\"wait_ms\""},
         {R"({"queries":[{"name":"q","cache":1}]})", "must be true or false"},
         {R"({"queries":[{"name":"q","reads":["m","m"]}]})", "twice"},
     }));

@@ -50,10 +50,18 @@ void crash(const char* how) {
     (void)in.execute("crash_on_call", how);
 }
 
+void crash_at_load(const char* plugin) {
+    plugin::install_crash_reporter();
+    house in;
+    (void)in.load(misbehaving(plugin));
+}
+
 }  // namespace
 
 TEST_CASE("crash in this process: abort", "[.]") { crash("abort"); }
 TEST_CASE("crash in this process: segv", "[.]") { crash("segv"); }
+TEST_CASE("crash at load: crash_in_constructor", "[.]") { crash_at_load("crash_in_constructor"); }
+TEST_CASE("crash at load: crash_in_info", "[.]") { crash_at_load("crash_in_info"); }
 
 TEST_CASE("crash: the last line names the plugin whose code ran") {
     const auto* const how = GENERATE("abort", "segv");
@@ -63,4 +71,12 @@ TEST_CASE("crash: the last line names the plugin whose code ran") {
     CHECK((WIFSIGNALED(out.status) || WEXITSTATUS(out.status) != 0));
     CHECK(out.errors.contains("in plugin 'crash_on_call'; the process ends"));
     CHECK(out.errors.contains(std::string_view{how} == "abort" ? "SIGABRT" : "SIGSEGV"));
+}
+
+TEST_CASE("crash: a plugin that ends the process while it is loaded is named, too") {
+    const auto* const plugin = GENERATE("crash_in_constructor", "crash_in_info");
+    const auto out = run_again((std::string{"crash at load: "} + plugin).c_str());
+    CAPTURE(plugin, out.errors);
+    CHECK((WIFSIGNALED(out.status) || WEXITSTATUS(out.status) != 0));
+    CHECK(out.errors.contains(std::string{"in plugin '"} + plugin + "'; the process ends"));
 }

@@ -107,6 +107,62 @@ TEST_CASE("unload: under load every call is answered, none is lost") {
     CHECK(mapped("counter") == 0);
 }
 
+TEST_CASE("load and unload: by many at once, under load, each name is loaded once or not at all") {
+    house in{patient()};
+    const auto known = [](const error& e) {
+        return e.code == make_error_code(plugin_errc::already_loaded) ||
+               e.code == make_error_code(plugin_errc::not_found) ||
+               e.code == make_error_code(plugin_errc::busy);
+    };
+    std::atomic<int> loaded{0}, unloaded{0}, odd{0};
+    std::atomic<std::uint64_t> sent{0}, answered{0};
+    std::jthread clients{[&](const std::stop_token& stop) {
+        while (!stop.stop_requested()) {
+            if (sent - answered > 50) {
+                std::this_thread::yield();
+                continue;
+            }
+            sent += 3;
+            in.command_later("counter.increment", "a", "{}",
+                             [&](const result<bus::command_reply>&) { ++answered; });
+            in.host->execute("echo", {}, "text/plain", "x", no_deadline,
+                             [&](const result<std::string>&) { ++answered; });
+            in.host->health("counter",
+                            [&](const result<telemetry::health_report>&) { ++answered; });
+        }
+    }};
+    {
+        std::vector<std::jthread> operators;
+        for (int t = 0; t < 4; ++t)
+            operators.emplace_back([&, t] {
+                const auto* const name = t % 2 == 0 ? "counter" : "echo";
+                for (int i = 0; i < 25; ++i) {
+                    if (const auto got = in.load(shipped(name))) {
+                        ++loaded;
+                    } else if (!known(got.error())) {
+                        ++odd;
+                    }
+                    for (const auto& each : in.host->list())
+                        if (each.name != "counter" && each.name != "echo") ++odd;
+                    if (const auto gone = in.host->unload(name)) {
+                        ++unloaded;
+                    } else if (!known(gone.error())) {
+                        ++odd;
+                    }
+                }
+            });
+    }
+    clients.request_stop();
+    clients.join();
+    CHECK(odd == 0);
+    CHECK(loaded > 2);
+    CHECK(loaded == unloaded + static_cast<int>(in.host->list().size()));
+    CHECK(eventually([&] { return sent == answered; }));
+    in.host->stop();
+    CHECK(mapped("counter") == 0);
+    CHECK(mapped("echo") == 0);
+}
+
 TEST_CASE("unload: one without FXC_UNLOADABLE stays mapped, is listed as retired, loads again") {
     house in;
     must(in.load(misbehaving("slow_handler")));
@@ -228,4 +284,14 @@ TEST_CASE("execute: bytes of any kind go in and come out") {
     CHECK(in.execute("echo", zeros).value() == zeros);
     const std::string large(std::size_t{8} << 20, 'x');
     CHECK(in.execute("echo", large).value() == large);
+}
+
+TEST_CASE("execute: an answer beyond 64 MiB is refused, its memory goes back to the plugin") {
+    house in;
+    must(in.load(shipped("echo")));
+    const auto answer = in.execute("echo", std::string((std::size_t{64} << 20) + 1, 'x'));
+    REQUIRE_FALSE(answer.has_value());
+    CHECK(answer.error().code == make_error_code(plugin_errc::failed));
+    CHECK(answer.error().log.contains("64 MiB"));
+    CHECK(in.execute("echo", "next").value() == "next");
 }

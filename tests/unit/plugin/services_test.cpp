@@ -52,6 +52,8 @@ TEST_CASE("services: what a plugin logs and measures appears under its name") {
     CHECK(log.contains(R"("msg":"an input came")"));
     CHECK(log.contains(R"("input":"hello )"));
     CHECK_FALSE(log.contains('\xff'));
+    // Nothing a plugin logs takes the place of what the host says.
+    CHECK(log.contains(R"("_msg":"not this one","_input":"nor this"})"));
     std::filesystem::remove(file);
 }
 
