@@ -154,8 +154,9 @@ typedef int32_t (*fxc_row_fn)(void* user, fxc_view key, fxc_view row_json); /* n
 typedef struct fxc_views {
     uint32_t struct_size, reserved;
     /* [any] All are bound to a running call and end with it. In projection calls they read and
-     * write: apply sees its own earlier writes, and the host commits the rows together with the
-     * checkpoint. In query calls they read one snapshot. Rows are JSON objects. `position` is that
+     * write the models that the projection writes, no others: apply sees its own earlier writes,
+     * and the host commits the rows together with the checkpoint; a refusal fails the call. In
+     * query calls they read one snapshot. Rows are JSON objects. `position` is that
      * of the event that causes the change: a row tells by it how current it is, whatever the
      * batching. get: FXC_NOT_FOUND when there is no such row. */
     fxc_status (*get)(const fxc_host*, fxc_call, fxc_view model, fxc_view key, fxc_buffer* row_out);

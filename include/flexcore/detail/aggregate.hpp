@@ -39,15 +39,17 @@ public:
         result_ = std::move(json);
         return *this;
     }
-    /// `reason` is for programs ("no_lines"), `why` for people.
+    /// `reason` is for programs, a name ("no_lines"); `why` is for people. For input that no state
+    /// would make right throw `failure{FXC_INVALID, "why"}`: the caller gets 400 instead of 422.
     [[nodiscard]] static decision reject(std::string_view reason, std::string why) {
         decision refusal;
+        refusal.rejected_ = true;
         refusal.reason_ = reason;
         refusal.why_ = std::move(why);
         return refusal;
     }
 
-    [[nodiscard]] bool rejected() const noexcept { return !reason_.empty(); }
+    [[nodiscard]] bool rejected() const noexcept { return rejected_; }
     [[nodiscard]] const std::string& reason() const noexcept { return reason_; }
     [[nodiscard]] const std::string& why() const noexcept { return why_; }
     [[nodiscard]] const std::vector<new_event>& events() const noexcept { return events_; }
@@ -58,6 +60,7 @@ private:
     std::string result_;
     std::string reason_;
     std::string why_;
+    bool rejected_ = false;
 };
 
 namespace detail {

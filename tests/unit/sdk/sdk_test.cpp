@@ -30,6 +30,7 @@ struct till_rules {
             for (int i = 0; i < 5; ++i) many.event("till.filled", "1");
             return many;
         }
+        if (command.type() == "till.shrug") return fc::decision::reject("", "no reason given");
         if (command.type() == "till.look") return fc::decision{}.result(std::to_string(now.total));
         if (now.total == 0 && command.type() == "till.empty")
             return fc::decision::reject("till_\"empty\"", "there is nothing in it");
@@ -269,6 +270,13 @@ TEST_CASE("aggregate: a refusal carries its reason and writes nothing") {
     CHECK(refused.status == FXC_REJECTED);
     CHECK(refused.message == "there is nothing in it");
     CHECK(json::parse(refused.problem) == json::parse(R"({"reason":"till_\"empty\""})"));
+    CHECK(refused.events.empty());
+}
+
+TEST_CASE("aggregate: a refusal without a reason is no acceptance") {
+    loaded_plugin plugin{entry};
+    const auto refused = plugin.send("till", "7", "till.shrug", "{}");
+    CHECK(refused.status != FXC_OK);
     CHECK(refused.events.empty());
 }
 

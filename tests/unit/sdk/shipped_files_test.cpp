@@ -2,6 +2,7 @@
 #include "unit/sdk/loaded_plugin.hpp"
 
 #include <dlfcn.h>
+#include <unistd.h>
 #include <catch2/catch.hpp>
 
 #include <cstdio>
@@ -60,6 +61,20 @@ TEST_CASE("a plugin that says FXC_UNLOADABLE is gone after dlclose") {
         }
         CHECK(dlopen(file.c_str(), RTLD_NOW | RTLD_NOLOAD) == nullptr);
     }
+}
+
+TEST_CASE("counter builds alone, copied elsewhere, against this tree") {
+    const auto folder =
+        std::filesystem::temp_directory_path() / ("flexcore-copy-" + std::to_string(getpid()));
+    std::filesystem::copy(std::filesystem::path{FLEXCORE_SOURCE_DIR} / "plugins/counter", folder);
+    const auto run = [&](const std::string& command) {
+        return names_of("cd '" + folder.string() + "' && " + command + " 2>&1");
+    };
+    run("cmake -S . -B build -DFLEXCORE_TREE='" FLEXCORE_SOURCE_DIR "'");
+    run("cmake --build build");
+    loaded_plugin copy{folder / "build/plugins/counter.so"};
+    CHECK(copy.send("counter", "1", "counter.increment", R"({"by":3})").result == R"({"value":3})");
+    std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("the test plugins that are to load do load") {
