@@ -238,4 +238,17 @@ def headers(tree, _house):
                                  "shape, units, errors, threads, lifetime")
 
 
-ALL = (top_level, furniture, edges, plugin_includes, fences, listed, length, words, sleeps, spawned_lambdas, headers)
+_TEST_NAME = re.compile(r'\bTEST_CASE\w*\s*\(\s*(?:\w+\s*,\s*)?"((?:[^"\\]|\\.)*)"')
+
+
+def test_names(tree, _house):
+    """ctest cuts a name at its semicolon into two that no test case has, and which pass."""
+    for file in tree.sources:
+        if not file.is_code or not file.path.startswith("tests/"):
+            continue
+        for match in _TEST_NAME.finditer(file.text):
+            if re.search(r"[;\[\]]", match.group(1)):
+                yield file.path, file.line_of(match.start()), "no semicolon or bracket in a test's name: ctest would not run it"
+
+
+ALL = (top_level, furniture, edges, plugin_includes, fences, listed, length, words, sleeps, spawned_lambdas, headers, test_names)

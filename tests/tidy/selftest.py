@@ -114,6 +114,11 @@ class rules_find(unittest.TestCase):
         self.expect({**base, "tests/unit/t.cpp": "std::this_thread::sleep_for(1ms);  // polling interval\n"})
         self.expect({**base, "tests/unit/t.cpp": "while (!done()) {\n    std::this_thread::sleep_for(1ms);\n}\n"})
 
+    def test_a_semicolon_in_the_name_of_a_test(self):
+        base = {"tests/README.md": "x", "tests/unit/README.md": "x", "tests/unit/CMakeLists.txt": "t.cpp"}
+        self.expect({**base, "tests/unit/t.cpp": 'TEST_CASE("a: b, c") { f("x;"); }\nTEST_CASE("a: b; c") {}\n'},
+                    ("tests/unit/t.cpp", 2, "test_names"))
+
     def test_a_lambda_inside_co_await_co_spawn(self):
         self.expect(source("gateway", "co_await asio::co_spawn(ex,\n [x]() -> t { co_return; }, asio::use_awaitable);\n"),
                     ("src/gateway/b.cpp", 1, "spawned_lambdas"))

@@ -69,7 +69,7 @@ TEST_CASE_METHOD(orders_fixture, "customers: orders, cancelled ones, revenue wit
     CHECK(row("orders", "1").at("reason") == "regret");
 }
 
-TEST_CASE_METHOD(orders_fixture, "products: by units, then sku; cancelled orders do not count") {
+TEST_CASE_METHOD(orders_fixture, "products: by units, then sku, cancelled orders do not count") {
     place("1", "c",
           line("B", 2, 100, "bee") + "," + line("A", 1, 10, "ay") + "," + line("B", 3, 90, "bee!"));
     place("2", "c", line("C", 5, 1, "sea"));

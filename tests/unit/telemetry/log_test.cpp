@@ -129,7 +129,7 @@ TEST_CASE("log: a start replaces an earlier one and loses none of its lines") {
     CHECK(second.lines().size() == 1);
 }
 
-TEST_CASE("log: a reader that stands still slows nobody; the oldest lines are dropped, counted") {
+TEST_CASE("log: a reader that stands still slows nobody, the oldest lines are dropped, counted") {
     const scratch place;
     // A pipe that nobody reads blocks the writer once it is full.
     REQUIRE(::mkfifo(place.file().c_str(), 0600) == 0);

@@ -47,7 +47,7 @@ TEST_CASE("metrics: counters, gauges and histograms in the Prometheus text forma
     CHECK_THAT(text, Contains("flexcore_append_seconds_count 3\n"));
 }
 
-TEST_CASE("metrics: gauge_from is read when scraped; the same series again replaces the reader") {
+TEST_CASE("metrics: gauge_from is read when scraped, the same series again replaces the reader") {
     metrics m;
     double value = 1;
     m.gauge_from("flexcore_lag", "Lag.", {{"projection", "a"}}, [&] { return value; });
