@@ -13,6 +13,10 @@
 namespace flexcore::gateway {
 namespace {
 
+/// Stands before an answer that is stored under a key when its status is not the usual 201, so that
+/// the replay knows it.
+constexpr std::string_view repeated_mark = "200 ";
+
 using render_function = std::function<std::string(const store::append_outcome&)>;
 
 std::string render_stream_append(std::string_view stream, const store::append_outcome& done) {
@@ -81,12 +85,18 @@ bus::raw_append prepare(const request& asked, store::append_request what, std::s
         out.idempotency_key = scoped_key(asked);
         out.fingerprint = std::move(print);
     }
-    out.render = std::move(render);
+    out.render = [render = std::move(render)](const store::append_outcome& done) {
+        std::string text = render(done);
+        if (done.repeated) text.insert(0, repeated_mark);
+        return text;
+    };
     return out;
 }
 
 response written(bus::append_answer done) {
-    response out = json_response(std::move(done.body), done.outcome.repeated ? 200 : 201);
+    const bool repeated = done.body.starts_with(repeated_mark);
+    if (repeated) done.body.erase(0, repeated_mark.size());
+    response out = json_response(std::move(done.body), repeated ? 200 : 201);
     set_position(out, done.replayed ? position_in(out.body) : done.outcome.pos);
     if (done.replayed) set_replayed(out);
     return out;
