@@ -12,6 +12,7 @@ struct caller {
     std::string tenant = "default";
     std::string principal;    ///< empty: nobody has authenticated
     std::string traceparent;  ///< W3C trace context, empty when there is none
+    std::string tracestate;   ///< what stands beside it, empty without a traceparent
     std::string request_id;
 };
 

@@ -17,7 +17,8 @@ result<std::string> event_metadata(std::string_view client, const uuid& command_
     command_id.write_to(id);
     const std::string_view id_text{id, sizeof id};
     std::string out;
-    out.reserve(client.size() + who.principal.size() + who.traceparent.size() + 160);
+    out.reserve(client.size() + who.principal.size() + who.traceparent.size() +
+                who.tracestate.size() + 160);
     out += '{';
     const auto add = [&](std::string_view name, std::string_view text) {
         if (out.size() > 1) out += ',';
@@ -37,7 +38,10 @@ result<std::string> event_metadata(std::string_view client, const uuid& command_
                 }
             }
             if (member.named("causation_id")) continue;
-            if (member.named("traceparent") && !who.traceparent.empty()) continue;
+            // The client's own trace is one thing with its state.
+            if (!who.traceparent.empty() &&
+                (member.named("traceparent") || member.named("tracestate")))
+                continue;
             correlated = correlated || member.named("correlation_id");
             if (out.size() > 1) out += ',';
             out += '"';
@@ -50,6 +54,7 @@ result<std::string> event_metadata(std::string_view client, const uuid& command_
     add("causation_id", id_text);
     if (!who.principal.empty()) add("principal", who.principal);
     if (!who.traceparent.empty()) add("traceparent", who.traceparent);
+    if (!who.tracestate.empty()) add("tracestate", who.tracestate);
     out += '}';
     return out;
 }

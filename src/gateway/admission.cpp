@@ -132,6 +132,7 @@ std::optional<response> admit(request& asked, bool has_body, const router& table
         const std::hash<std::string_view> hash;
         asked.who.traceparent = continued(
             fields.traceparent, mixed(hash(asked.who.request_id) ^ hash(fields.traceparent)));
+        asked.who.tracestate = continued_tracestate(fields.tracestate);
     }
 
     auto ok = check(asked, has_body, table, targets);

@@ -5,6 +5,9 @@
 namespace flexcore::gateway {
 namespace {
 
+constexpr std::size_t tracestate_bytes_max = 512;
+constexpr std::size_t tracestate_members_max = 32;
+
 char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 std::string lowered(std::string_view text) {
@@ -86,6 +89,29 @@ bool is_traceparent(std::string_view text) noexcept {
     if (version == "ff" || all_zero(trace) || all_zero(parent)) return false;
     if (version == "00") return text.size() == 55;
     return text.size() == 55 || text[55] == '-';
+}
+
+std::string continued_tracestate(std::string_view text) {
+    std::string out;
+    std::size_t members = 0;
+    bool fits = true;
+    while (!text.empty()) {
+        const std::size_t comma = text.find(',');
+        const std::string_view one = trim_space(text.substr(0, comma));
+        text.remove_prefix(comma == text.npos ? text.size() : comma + 1);
+        if (one.empty()) continue;  // allowed, and says nothing
+        const std::size_t equals = one.find('=');
+        if (equals == 0 || equals >= one.size() - 1 || ++members > tracestate_members_max)
+            return {};
+        if (!is_visible_ascii(one.substr(0, equals), one.size()) ||
+            !std::all_of(one.begin(), one.end(), [](char c) { return c >= 0x20 && c < 0x7F; }))
+            return {};
+        fits = fits && out.size() + one.size() + 1 <= tracestate_bytes_max;
+        if (!fits) continue;
+        if (!out.empty()) out += ',';
+        out += one;
+    }
+    return out;
 }
 
 std::string_view trace_id_of(std::string_view traceparent) noexcept {

@@ -24,6 +24,9 @@ struct media_type {
 
 /// A W3C traceparent that may be continued.
 [[nodiscard]] bool is_traceparent(std::string_view) noexcept;
+/// A W3C tracestate as it is passed on: as many whole members as 512 bytes hold, from the left;
+/// empty when it is malformed.
+[[nodiscard]] std::string continued_tracestate(std::string_view);
 /// The 32 digits of its trace; requires is_traceparent.
 [[nodiscard]] std::string_view trace_id_of(std::string_view traceparent) noexcept;
 

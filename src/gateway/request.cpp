@@ -37,7 +37,7 @@ void request::clear() {
     request_fields& f = fields;
     for (std::string* text :
          {&f.content_type, &f.content_encoding, &f.expect, &f.idempotency_key, &f.if_none_match,
-          &f.last_event_id, &f.request_id, &f.tenant, &f.traceparent})
+          &f.last_event_id, &f.request_id, &f.tenant, &f.traceparent, &f.tracestate})
         text->clear();
     f.has_content_type = f.has_idempotency_key = f.has_tenant = false;
     f.duplicate = {};
@@ -51,6 +51,7 @@ void request::clear() {
     who.tenant.clear();
     who.principal.clear();
     who.traceparent.clear();
+    who.tracestate.clear();
     who.request_id.clear();
 }
 

@@ -45,7 +45,7 @@ struct resolved_target {
 struct request_fields {
     std::string content_type, content_encoding, expect;
     std::string idempotency_key, if_none_match, last_event_id;
-    std::string request_id, tenant, traceparent;
+    std::string request_id, tenant, traceparent, tracestate;
     bool has_content_type = false, has_idempotency_key = false, has_tenant = false;
     std::string_view duplicate;  ///< a field of these that came twice, else empty
 };

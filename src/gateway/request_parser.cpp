@@ -30,6 +30,11 @@ verb verb_of(http::verb method) {
     }
 }
 
+void append_to_list(std::string& list, boost::beast::string_view value) {
+    if (!list.empty()) list += ", ";
+    list.append(value.data(), value.size());
+}
+
 }  // namespace
 
 request_parser::request_parser(request& into, body_taker& body, std::size_t head_bytes_max)
@@ -72,9 +77,7 @@ void request_parser::on_field_impl(http::field field, text raw_name, text value,
             return keep(to.expect, value, "Expect");
         case http::field::if_none_match:
             // A list may come in several fields.
-            if (!to.if_none_match.empty()) to.if_none_match += ", ";
-            to.if_none_match.append(value.data(), value.size());
-            return;
+            return append_to_list(to.if_none_match, value);
         case http::field::unknown:
             break;
         default:
@@ -82,6 +85,9 @@ void request_parser::on_field_impl(http::field field, text raw_name, text value,
     }
     const std::string_view name{raw_name.data(), raw_name.size()};
     switch (name.size()) {
+        case 10:
+            if (same_ignoring_case(name, "tracestate")) append_to_list(to.tracestate, value);
+            return;
         case 11:
             if (same_ignoring_case(name, "x-tenant-id")) {
                 to.has_tenant = true;

@@ -54,6 +54,25 @@ TEST_CASE("header values: traceparent") {
     }
 }
 
+TEST_CASE("header values: tracestate is passed on whole or not at all") {
+    CHECK(continued_tracestate("") == "");
+    CHECK(continued_tracestate("a=1") == "a=1");
+    CHECK(continued_tracestate(" a=1 ,\tb@c=x y,, d=~") == "a=1,b@c=x y,d=~");
+    for (const std::string& bad :
+         {std::string{"a"}, std::string{"=1"}, std::string{"a="}, std::string{"a b=1"},
+          std::string{"a=\x01"}, std::string{"a=\xc3\xa4"}, std::string{"a=1,b"}}) {
+        INFO(bad);
+        CHECK(continued_tracestate(bad).empty());
+    }
+    std::string many;
+    for (int i = 0; i < 32; ++i) many += "k" + std::to_string(i) + "=1,";
+    CHECK_FALSE(continued_tracestate(many).empty());
+    CHECK(continued_tracestate(many + "k=1").empty());
+    // Beyond 512 bytes members go from the right.
+    const std::string wide = "a=" + std::string(250, 'x');
+    CHECK(continued_tracestate(wide + "," + wide + "," + wide + ",b=1") == wide + "," + wide);
+}
+
 TEST_CASE("query arguments: numbers, limits, positions and times have their bounds") {
     CHECK(*limit_arg(target("")) == 100);
     CHECK(*limit_arg(target("limit=1000")) == 1000);
