@@ -14,10 +14,12 @@ using boost::asio::ip::tcp;
 /// How long a connection without a running request is kept when the server stops: a request may be
 /// on its way.
 constexpr monotonic::duration stop_grace = std::chrono::milliseconds{200};
-/// A body that is gathered must arrive at this rate on the whole, or one byte now and then would
-/// hold its memory for ever.
-constexpr std::chrono::microseconds body_time_per_byte{1000};
+/// A body that is gathered must arrive, and an answer be taken, at this rate on the whole, or one
+/// byte now and then would hold its memory for ever.
+constexpr std::chrono::microseconds time_per_byte{1000};
 constexpr int body_timeouts_free = 2;
+/// Answered by nobody: the client had gone. As others log it.
+constexpr int status_of_gone = 499;
 
 }  // namespace
 
@@ -32,7 +34,7 @@ void connection::start() {
     boost::system::error_code bad;
     socket_.non_blocking(true, bad);
     if (!bad) socket_.set_option(tcp::no_delay{true}, bad);
-    now_ = last_request_ = last_input_ = last_output_ = monotonic::now();
+    now_ = last_request_ = last_input_ = output_marked_ = monotonic::now();
     if (home_->finishing()) stop_by_ = now_ + stop_grace;
     home_->mark_dirty(*this);
 }
@@ -77,7 +79,7 @@ void connection::close() {
     line.swap(line_);
     for (const auto& one : line) {
         one->owner = nullptr;
-        if (one->stream_started) home_->core().counts.answered(*one, 200);
+        home_->core().counts.answered(*one, one->stream_started ? 200 : status_of_gone);
         if (!one->session) continue;
         one->session->on_closed();
         one->session.reset();
@@ -93,18 +95,13 @@ bool connection::idle() const noexcept {
 deadline connection::deadline_now() const noexcept {
     const http_settings& limits = home_->core().on->settings;
     if (phase_ == phase::linger) return linger_until_;
-    deadline out = no_deadline;
-    // While a bulk body still flows in, a client that has not begun to read is not slow.
-    const bool flowing = phase_ == phase::body && body_use_ == body_use::stream;
-    if (!out_.empty())
-        out = std::min(out, (flowing ? std::max(last_output_, last_input_) : last_output_) +
-                                limits.write_timeout);
-    if (phase_ == phase::body &&
-        (!flowing || !current_->session || current_->session->wants_body())) {
+    deadline out = output_deadline();
+    const bool bulk = takes_bulk_body();
+    if (phase_ == phase::body && (!bulk || !current_->session || current_->session->wants_body())) {
         out = std::min(out, last_input_ + limits.body_timeout);
-        if (!flowing)
+        if (!bulk)
             out = std::min(out, body_began_ + body_timeouts_free * limits.body_timeout +
-                                    static_cast<monotonic::rep>(body_bytes_) * body_time_per_byte);
+                                    static_cast<monotonic::rep>(body_bytes_) * time_per_byte);
     }
     if (phase_ == phase::head && head_begun_ && may_take_request())
         out = std::min({out, head_began_ + limits.header_timeout, stop_by_});
@@ -112,14 +109,37 @@ deadline connection::deadline_now() const noexcept {
     return out;
 }
 
+bool connection::takes_bulk_body() const noexcept {
+    return phase_ == phase::body && body_use_ == body_use::stream;
+}
+
+deadline connection::output_deadline() const noexcept {
+    if (!output_stuck_) return no_deadline;
+    // While a bulk body still flows in, a client that has not begun to read is not slow.
+    return (takes_bulk_body() ? std::max(output_marked_, last_input_) : output_marked_) +
+           home_->core().on->settings.write_timeout;
+}
+
+bool connection::client_takes(monotonic::duration since) noexcept {
+    return bytes_taken() - bytes_taken_marked_ >= static_cast<std::uint64_t>(since / time_per_byte);
+}
+
 void connection::expired() {
     const auto self = shared_from_this();
     now_ = monotonic::now();
+    const http_settings& limits = home_->core().on->settings;
+    // The socket becomes writable only when much of what the kernel holds has left, so a client
+    // that takes it slowly is told by what it has acknowledged.
+    if (phase_ == phase::linger && client_takes(linger_step)) {
+        mark_output();
+        linger_until_ = now_ + linger_step;
+    } else if (output_deadline() <= now_ && client_takes(limits.write_timeout)) {
+        mark_output();
+    }
     if (deadline_now() > now_) {
         home_->timers().set(*this, deadline_now());
         return;
     }
-    const http_settings& limits = home_->core().on->settings;
     const error slow{make_error_code(gateway_errc::request_timeout),
                      "The request did not arrive in time."};
     if (phase_ == phase::linger || idle()) {
@@ -129,7 +149,7 @@ void connection::expired() {
     home_->core().counts.timeouts.add();
     if (phase_ == phase::head && head_begun_ && head_began_ + limits.header_timeout <= now_)
         refuse(slow);
-    else if (phase_ == phase::body && (out_.empty() || last_output_ + limits.write_timeout > now_))
+    else if (phase_ == phase::body && output_deadline() > now_)
         body_broken(slow);
     else
         close();

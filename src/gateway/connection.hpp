@@ -4,11 +4,10 @@
 //          exchanges. Requests are taken up to `pipeline_max` at once; answers leave in the order
 //          of their requests. What a visit of the thread produces is written together at its end.
 // Bounds:  head, body, requests at work, unsent bytes: at a bound reading stops, and through TCP
-// the
-//          client. Time: see `deadline_now`.
-// Ends:    after an error of framing or a body left unread the connection sends its answer, then
-//          reads away for a moment what the client is still sending (an immediate close would reset
-//          the connection, and the client might never see the answer).
+//          the client. Time: see `deadline_now`.
+// Ends:    having said its last the connection shuts its side down and reads away for a while what
+//          the client is still sending: an immediate close would reset the connection, and the
+//          client might never see the answer.
 // Threads: its io thread.
 #pragma once
 
@@ -29,6 +28,10 @@
 namespace flexcore::gateway {
 
 class shard;
+
+/// What is still on its way when a connection has said its last is given this long, and as much
+/// again while the client goes on taking it.
+inline constexpr monotonic::duration linger_step = std::chrono::seconds{1};
 
 class connection final : public std::enable_shared_from_this<connection>,
                          public exchange_owner,
@@ -101,10 +104,16 @@ private:
     void written(boost::system::error_code);
     void progress_of_output();
     void begin_linger();
+    void mark_output() noexcept;
+    /// What the client's side has acknowledged.
+    [[nodiscard]] std::uint64_t bytes_taken() noexcept;
+    [[nodiscard]] bool client_takes(monotonic::duration since) noexcept;
 
     // connection.cpp
     void expired() override;
     [[nodiscard]] deadline deadline_now() const noexcept;
+    [[nodiscard]] deadline output_deadline() const noexcept;
+    [[nodiscard]] bool takes_bulk_body() const noexcept;
     [[nodiscard]] bool idle() const noexcept;
 
     const std::shared_ptr<shard> home_;
@@ -128,13 +137,16 @@ private:
 
     // Output.
     output_queue out_;
-    bool writing_ = false;  ///< a write is under way
+    bool writing_ = false;       ///< the socket is waited for
+    bool output_stuck_ = false;  ///< the client is behind: the kernel took not all
+    std::uint64_t bytes_sent_ = 0;
+    std::uint64_t bytes_taken_marked_ = 0;  ///< what the client had received at output_marked_
     bool close_after_output_ = false;
     bool unread_input_ = false;  ///< closing needs care: the client may still be sending
 
     // Time.
     monotonic::time_point now_;  ///< of this visit
-    monotonic::time_point head_began_, body_began_, last_input_, last_output_;
+    monotonic::time_point head_began_, body_began_, last_input_, output_marked_;
     monotonic::time_point last_request_;
     bool head_begun_ = false;
     deadline stop_by_ = no_deadline;  ///< when the server stops and nothing comes

@@ -14,6 +14,9 @@ constexpr std::size_t input_bytes_small = 4096;
 constexpr std::size_t input_bytes_body = 64u << 10;
 /// A declared length is not believed with memory beyond this.
 constexpr std::size_t body_bytes_reserved_max = 64u << 10;
+/// Requests of one connection that wait for their answers beside each other. Each may be a page of
+/// some megabytes that nobody counts before it is there.
+constexpr std::size_t unanswered_max = 8;
 
 bool is_safe(verb method) {
     return method == verb::get || method == verb::head || method == verb::options;
@@ -31,6 +34,14 @@ bool connection::may_take_request() const noexcept {
     if (line_.size() >= limits.pipeline_max || out_.bytes() >= limits.output_bytes_max)
         return false;
     if (line_.empty()) return true;
+    std::size_t unanswered = 0, bytes = out_.bytes();
+    for (const auto& one : line_) {
+        if (one->ready)
+            bytes += one->answer->bytes().size();
+        else
+            ++unanswered;
+    }
+    if (unanswered >= unanswered_max || bytes >= limits.output_bytes_max) return false;
     // Only safe methods may be worked on beside a later request (RFC 9112, 9.3.2).
     const exchange& last = *line_.back();
     return !last.streaming() && (last.ready || is_safe(last.req.method));
@@ -48,11 +59,10 @@ void connection::read_more() {
     } else if (!may_take_request()) {
         // Only to notice that the client goes away.
         if (in_end_ - in_begin_ >= input_bytes_small) return;
-    } else if (in_end_ - in_begin_ >= size) {
-        size = 2 * (in_end_ - in_begin_);  // a large head; the scanner knows the bound
     }
     if (in_begin_ == in_end_) in_begin_ = in_end_ = 0;
     const std::size_t held = in_end_ - in_begin_;
+    if (held >= size) size = 2 * held;  // a large head or trailer; who reads it knows the bound
     if (in_size_ < size || (held == 0 && in_size_ > size)) {
         auto bigger = std::make_unique_for_overwrite<char[]>(size);
         if (held != 0) std::memcpy(bigger.get(), in_.get() + in_begin_, held);
@@ -94,6 +104,8 @@ bool connection::take_input() {
         if (phase_ == phase::head) {
             if (!may_take_request()) return in_begin_ != in_end_;
             if (!take_head()) return false;
+            // What is answered at once makes room at once.
+            if (phase_ == phase::head) send_ready();
         } else if (phase_ == phase::body) {
             if (!take_body_bytes()) return false;
         } else {
@@ -104,7 +116,10 @@ bool connection::take_input() {
 
 bool connection::take_head() {
     // Empty lines before a request line are left over from clumsy clients.
-    while (input().starts_with("\r\n")) in_begin_ += 2;
+    while (input().starts_with("\r\n")) {
+        in_begin_ += 2;
+        head_begun_ = false;
+    }
     if (input().empty()) return false;
     if (!head_begun_) {
         head_begun_ = true;
@@ -270,6 +285,8 @@ void connection::end_body() {
             refused_.reset();
             break;
         case body_use::stream:
+            // From now on the client has nothing to do but to read.
+            mark_output();
             if (of->session) of->session->on_body_end();
             break;
     }

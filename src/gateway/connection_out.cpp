@@ -2,6 +2,8 @@
 #include "gateway/connection.hpp"
 #include "gateway/shard.hpp"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <boost/asio/buffer.hpp>
 
 #include <array>
@@ -16,7 +18,7 @@ using asio::ip::tcp;
 constexpr std::size_t pieces_per_write = 16;
 /// A session that was told "full" goes on when no more than this is unsent.
 constexpr std::size_t writable_bytes = 64u << 10;
-/// How long a client that is still sending gets to see its answer.
+/// How long a client that is known to be still sending gets to see its answer.
 constexpr monotonic::duration linger_max = std::chrono::seconds{5};
 
 }  // namespace
@@ -53,7 +55,8 @@ void connection::send_answer(exchange& of) {
                 {.request_id = of.req.who.request_id,
                  .date = home_->date(),
                  .http10 = of.req.http10,
-                 .close = of.close});
+                 .close = of.close,
+                 .until_close = answer.flows});
     out_.grown(text.size() - before);
     of.bytes_sent = text.size() - before;
     if (of.head_only || answer.status == 204 || answer.status == 304) return;
@@ -124,8 +127,6 @@ void connection::end_after_output() {
 
 void connection::flush() {
     if (writing_ || phase_ == phase::closed || phase_ == phase::linger) return;
-    last_output_ =
-        now_;  // no write is under way: either this output is new, or some of it has left
     while (!out_.empty()) {
         std::array<std::string_view, pieces_per_write> pieces;
         std::array<asio::const_buffer, pieces_per_write> buffers;
@@ -148,8 +149,11 @@ void connection::flush() {
             return;
         }
         out_.consume(sent);
-        last_output_ = now_;
+        bytes_sent_ += sent;
     }
+    const bool stuck = !out_.empty();
+    if (stuck && !output_stuck_) mark_output();
+    output_stuck_ = stuck;
     progress_of_output();
     if (out_.empty() && close_after_output_) begin_linger();
 }
@@ -173,15 +177,27 @@ void connection::progress_of_output() {
     first.session->on_writable();
 }
 
+void connection::mark_output() noexcept {
+    output_marked_ = now_;
+    bytes_taken_marked_ = bytes_taken();
+}
+
+std::uint64_t connection::bytes_taken() noexcept {
+    int unacknowledged = 0;
+    if (::ioctl(socket_.native_handle(), SIOCOUTQ, &unacknowledged) != 0) return bytes_sent_;
+    return bytes_sent_ - std::min(bytes_sent_, static_cast<std::uint64_t>(unacknowledged));
+}
+
 void connection::begin_linger() {
     boost::system::error_code bad;
     socket_.shutdown(tcp::socket::shutdown_send, bad);
-    if (bad || input_over_ || !unread_input_) {
+    if (bad || input_over_) {
         close();
         return;
     }
     phase_ = phase::linger;
-    linger_until_ = now_ + linger_max;
+    mark_output();
+    linger_until_ = now_ + (unread_input_ ? linger_max : linger_step);
 }
 
 }  // namespace flexcore::gateway

@@ -85,6 +85,7 @@ bj::array parameters_of(const route& one) {
     out.push_back(header("X-Request-Id", "Answered as it came; made when absent"));
     out.push_back(header("X-Tenant-Id", "The tenant; \"default\" when absent"));
     out.push_back(header("traceparent", "W3C trace context, continued"));
+    out.push_back(header("tracestate", "W3C trace context, continued beside traceparent"));
     if (one.idempotency_key)
         out.push_back(
             header("Idempotency-Key", "The same key again gets the first answer, for 24 hours"));
@@ -103,9 +104,11 @@ bj::object content(std::string_view media, std::string_view schema) {
 bj::object answer_headers(const route& one, int status) {
     bj::object out{{"X-Request-Id", {{"schema", {{"type", "string"}}}}}};
     const auto add = [&](std::string_view name) { out[name] = {{"schema", {{"type", "string"}}}}; };
-    if (one.method == verb::post && status < 300 &&
-        (one.tag == "events" || one.operation == "sendCommand"))
+    if (one.method == verb::post && status < 300 && (one.tag == "events" || one.tag == "commands"))
         add("FlexCore-Position");
+    const bool tagged = std::any_of(one.answers.begin(), one.answers.end(),
+                                    [](const answer_spec& a) { return a.status == 304; });
+    if (tagged && (status == 200 || status == 304)) add("ETag");
     if (one.idempotency_key && (status < 300 || status == 422)) add("Idempotent-Replay");
     if (status == 405) add("Allow");
     if (status == 503) add("Retry-After");

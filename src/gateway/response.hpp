@@ -29,6 +29,7 @@ struct response {
     std::shared_ptr<const void> owner;
     std::string_view shared;
     bool close = false;  ///< close the connection behind it
+    bool flows = false;  ///< answers HEAD where GET's body has no length known before
 
     [[nodiscard]] std::string_view bytes() const noexcept {
         return owner ? shared : std::string_view{body};
@@ -49,7 +50,7 @@ struct head_extras {
     bool http10 = false;
     bool close = false;
     bool chunked = false;      ///< the body follows in chunks of unknown total length
-    bool until_close = false;  ///< the body follows until the connection closes (HTTP/1.0)
+    bool until_close = false;  ///< no length is told: HEAD, or the connection's end is the body's
 };
 
 /// Appends the status line and the header fields with their closing empty line.

@@ -129,9 +129,14 @@ void follow_log(const std::shared_ptr<api>& on, request& asked, responder answer
         if (!last) return answer(last.error());
         from = *last;
     }
+    // The log has never given it out: what comes until then would be skipped without a word.
+    if (from > on->services.log.head())
+        return answer(error{make_error_code(gateway_errc::bad_request),
+                            "This position lies beyond the end of the log."});
     if (asked.method == verb::head) {
         response head;
         head.content_type = event_stream_type;
+        head.flows = true;
         return answer(std::move(head));
     }
     serve_events(on, std::move(answer), std::move(*filter), from);

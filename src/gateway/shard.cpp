@@ -18,19 +18,18 @@ namespace asio = boost::asio;
 constexpr std::size_t spare_exchanges_max = 256;
 /// Out of file descriptors: a socket in the queue stays there, and so would accept's error.
 constexpr monotonic::duration accept_pause = std::chrono::milliseconds{100};
-/// Written without a request, so it is the same for everybody.
-const std::string& refusal() {
-    static const std::string text = [] {
-        const std::string body =
-            problem_json({make_error_code(gateway_errc::busy),
-                          "The server has as many connections as it may have."},
-                         "/", "");
-        return fmt::format(
-            "HTTP/1.1 503 {}\r\nContent-Type: {}\r\nRetry-After: 1\r\nContent-Length: {}\r\n"
-            "Connection: close\r\n\r\n{}",
-            reason_of(503), problem_type, body.size(), body);
-    }();
-    return text;
+/// Written without a request, and not to the log: whoever floods the server would flood that too.
+std::string refusal(std::string_view request_id, std::string_view date) {
+    response out;
+    out.status = 503;
+    out.content_type = problem_type;
+    out.headers.push_back({"Retry-After", "1"});
+    out.body = problem_json(
+        {make_error_code(gateway_errc::busy), "The server has as many connections as it may have."},
+        "/", request_id);
+    std::string text;
+    append_head(text, out, {.request_id = request_id, .date = date, .close = true});
+    return text += out.body;
 }
 
 bool is_exhaustion(const boost::system::error_code& code) {
@@ -101,6 +100,7 @@ void shard::listen(tcp::acceptor acceptor) {
 }
 
 void shard::accept_next() {
+    accepting_ = true;
     acceptor_->async_accept(
         [self = shared_from_this()](boost::system::error_code bad, tcp::socket socket) {
             self->accepted(bad, std::move(socket));
@@ -108,7 +108,14 @@ void shard::accept_next() {
 }
 
 void shard::accepted(boost::system::error_code bad, tcp::socket socket) {
-    if (!acceptor_ || bad == asio::error::operation_aborted) return;
+    accepting_ = false;
+    // One that was accepted while the server began to stop is one more that was in the queue.
+    if (!bad) take_connection(std::move(socket));
+    flush_dirty();
+    if (!acceptor_) {
+        close_when_empty();
+        return;
+    }
     if (is_exhaustion(bad)) {
         core_->counts.accept_failures.add();
         telemetry::log(telemetry::level::error, "gateway", "cannot accept connections",
@@ -119,17 +126,16 @@ void shard::accepted(boost::system::error_code bad, tcp::socket socket) {
         });
         return;
     }
-    if (!bad) take_connection(std::move(socket));
-    flush_dirty();
     accept_next();
 }
 
 void shard::take_connection(tcp::socket socket) {
-    if (core_->connections.load(std::memory_order_relaxed) >= core_->on->settings.connections_max) {
+    if (core_->connections.fetch_add(1, std::memory_order_relaxed) >=
+        core_->on->settings.connections_max) {
+        core_->connections.fetch_sub(1, std::memory_order_relaxed);
         refuse(std::move(socket));
         return;
     }
-    core_->connections.fetch_add(1, std::memory_order_relaxed);
     core_->counts.connections.add(1);
     auto fresh = std::make_shared<connection>(shared_from_this(), std::move(socket));
     connections_.push_back(fresh);
@@ -150,7 +156,7 @@ void shard::refuse(tcp::socket socket) {
     // the answer with it.
     std::array<char, 4096> unread;
     socket.read_some(asio::buffer(unread), ignored);
-    socket.write_some(asio::buffer(refusal()), ignored);
+    socket.write_some(asio::buffer(refusal(ids_.next(), date())), ignored);
     socket.shutdown(tcp::socket::shutdown_send, ignored);
 }
 
@@ -260,7 +266,7 @@ void shard::abort() {
 }
 
 void shard::close_when_empty() {
-    if (!finishing_ || !connections_.empty() || !ticker_) return;
+    if (!finishing_ || accepting_ || !connections_.empty() || !ticker_) return;
     std::vector<mail> undelivered;
     {
         const std::lock_guard lock{mutex_};

@@ -104,6 +104,7 @@ private:
     std::unique_ptr<tcp::acceptor> acceptor_;
     std::unique_ptr<boost::asio::steady_timer> ticker_;
     std::unique_ptr<boost::asio::steady_timer> accept_pause_;
+    bool accepting_ = false;  ///< an accept is under way, or its end on its way
     bool ticking_ = false;
     bool finishing_ = false;
 

@@ -2,7 +2,9 @@
 //
 // Order:   nothing skipped, nothing twice, resumable by the last id. `id:` moves on (at most once a
 //          second) while nothing matches, so that a reconnect does not scan the same again.
-// Bounds:  at most `unsent_bytes_max` wait for a slow client; it takes the rest later from the log.
+// Bounds:  nothing is taken for a client that has `unsent_bytes_max` unsent; it takes the rest
+// later
+//          from the log.
 #pragma once
 
 #include "gateway/api.hpp"

@@ -180,6 +180,18 @@ TEST_CASE("body reader: an unknown member is named with the nearest right one") 
           "is unknown here; did you mean \"position\"?");
 }
 
+TEST_CASE("body reader: no more is said than anybody reads") {
+    std::string text = "{";
+    for (int i = 0; i < 1000; ++i) text += (i == 0 ? "\"m" : ",\"m") + std::to_string(i) + "\":1";
+    const auto root = json::parse(text += '}');
+    REQUIRE(root);
+    findings found;
+    object_reader from{*root, "", found};
+    from.finish();
+    CHECK(found.full());
+    CHECK(pointers(found.to_error()).size() == 20);
+}
+
 TEST_CASE("body reader: a position is an integer or its string form") {
     const auto position = [](const char* text) { return read_position(*json::parse(text)); };
     CHECK(position("12") == 12U);

@@ -51,6 +51,11 @@ TEST_CASE("openapi: every route, parameter and answer is there, every reference 
         CHECK(parameters.contains("Idempotency-Key") == one->idempotency_key);
         const auto& responses = operation.at("responses").as_object();
         CHECK(responses.contains("400"));
+        if (responses.contains("304"))
+            for (const char* status : {"200", "304"})
+                CHECK(responses.at(status).at("headers").as_object().contains("ETag"));
+        if (one->tag == "commands" && one->method == verb::post)
+            CHECK(responses.at("200").at("headers").as_object().contains("FlexCore-Position"));
         CHECK(responses.contains("500"));
         for (const answer_spec& a : one->answers)
             CHECK(responses.contains(std::to_string(a.status)));

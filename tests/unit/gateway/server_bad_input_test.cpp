@@ -23,6 +23,17 @@ const std::string event = R"({"events":[{"type":"a","data":{"n":1}}]})";
 
 }  // namespace
 
+TEST_CASE("bad input: a chunk's header may be as long as a head, and no longer") {
+    gateway::http_settings settings = server_house::quick();
+    settings.header_bytes_max = 256u << 10;
+    server_house house{settings};
+    raw_client client{house.port()};
+    client.send(post("Transfer-Encoding: chunked\r\n", "2;" + std::string(100'000, 'x')));
+    client.send(std::string(200'000, 'x'));
+    CHECK(client.receive().status == 400);
+    CHECK(client.closed());
+}
+
 TEST_CASE("bad input: broken framing gets one 400, and nothing behind it is read") {
     server_house house;
     const std::string smuggled = post("Content-Length: 40\r\n", event);

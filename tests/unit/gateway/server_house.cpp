@@ -51,8 +51,8 @@ server_house::server_house(gateway::http_settings settings, std::size_t io_threa
         domain::projection_settings{}, *store.log, *store.views, *events, changes, metrics, health);
     appends = std::make_unique<bus::append_bus>(*store.log, authorizer, *projections, keys, metrics,
                                                 std::chrono::seconds{1});
-    commands = std::make_unique<bus::command_bus>(bus::command_settings{}, *store.log, authorizer,
-                                                  *projections, keys, timers, metrics);
+    commands = std::make_unique<bus::command_bus>(bus::command_settings{}, authorizer, *projections,
+                                                  keys, timers, metrics);
     queries = std::make_unique<bus::query_bus>(bus::query_settings{}, *store.views, *projections,
                                                changes, authorizer, workers, timers, metrics);
     aggregates = std::make_unique<domain::aggregate_runtime>(domain::aggregate_settings{},
@@ -115,7 +115,9 @@ raw_client::raw_client(std::uint16_t port, int receive_buffer_bytes) {
     FLEXCORE_CHECK(::connect(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0);
 }
 
-raw_client::~raw_client() { ::close(fd_); }
+raw_client::~raw_client() {
+    if (fd_ >= 0) ::close(fd_);
+}
 
 void raw_client::send(std::string_view bytes) {
     while (!bytes.empty()) {
@@ -132,12 +134,26 @@ std::size_t raw_client::send_some(std::string_view bytes) {
 
 void raw_client::shut_down_sending() { ::shutdown(fd_, SHUT_WR); }
 
-bool raw_client::read_more() {
+void raw_client::reset() {
+    const linger at_once{1, 0};
+    ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    ::close(fd_);
+    fd_ = -1;
+}
+
+std::size_t raw_client::receive_bytes(std::size_t most) {
+    if (in_.empty() && !read_more(most)) return 0;
+    const std::size_t got = std::min(most, in_.size());
+    in_.erase(0, got);
+    return got;
+}
+
+bool raw_client::read_more(std::size_t most) {
     pollfd wait{fd_, POLLIN, 0};
     constexpr int patience_ms = static_cast<int>(std::chrono::milliseconds{patience}.count());
     if (::poll(&wait, 1, patience_ms) <= 0) return false;
     char bytes[65536];
-    const ssize_t got = ::recv(fd_, bytes, sizeof bytes, 0);
+    const ssize_t got = ::recv(fd_, bytes, std::min(most, sizeof bytes), 0);
     if (got <= 0) return false;
     in_.append(bytes, static_cast<std::size_t>(got));
     return true;

@@ -77,6 +77,10 @@ public:
     /// As much as goes without waiting; answers how much.
     std::size_t send_some(std::string_view);
     void shut_down_sending();
+    /// Closes at once, as a client does that crashes: unread bytes become a reset.
+    void reset();
+    /// Waits for raw bytes of an answer's body and takes at most `most`; 0 when no more come.
+    [[nodiscard]] std::size_t receive_bytes(std::size_t most);
     /// The next answer; `head_only` for HEAD.
     [[nodiscard]] answer receive(bool head_only = false);
     /// The head of an answer whose body flows on.
@@ -98,7 +102,7 @@ public:
     static constexpr std::chrono::seconds patience{20};
 
 private:
-    [[nodiscard]] bool read_more();
+    [[nodiscard]] bool read_more(std::size_t most = std::string::npos);
     [[nodiscard]] bool read_chunk(std::string& into);
     int fd_ = -1;
     std::string in_;

@@ -81,6 +81,8 @@ TEST_CASE("life: connections beyond the limit are told 503, and places become fr
         CHECK(got.status == 503);
         CHECK(got.code() == "busy");
         CHECK(got.field("retry-after") == "1");
+        CHECK_FALSE(got.field("x-request-id").empty());
+        CHECK(got.json().at("request_id").as_string() == got.field("x-request-id"));
         CHECK(fourth.closed());
     }
     first.reset();
@@ -109,6 +111,21 @@ TEST_CASE("life: a head that trickles in is cut, however steadily it does") {
     CHECK(got.status == 408);
     CHECK(got.code() == "request_timeout");
     CHECK(house.metric("flexcore_http_timeouts_total") == 1);
+}
+
+TEST_CASE("life: an empty line between requests begins none") {
+    gateway::http_settings settings = patient();
+    settings.header_timeout = milliseconds{100};
+    settings.idle_timeout = milliseconds{500};
+    server_house house{settings, 1};
+    raw_client client{house.port()}, other{house.port()};
+    CHECK(client.get("/livez").status == 200);
+    client.send("\r");
+    // The one thread has seen the CR alone.
+    for (int i = 0; i < 3; ++i) CHECK(other.get("/livez").status == 200);
+    client.send("\n");
+    CHECK(client.closed());
+    CHECK(house.metric("flexcore_http_timeouts_total") == 0);
 }
 
 TEST_CASE("life: a body without progress is cut") {
@@ -186,7 +203,7 @@ TEST_CASE("life: a client that does not read its answers is cut") {
     CHECK(eventually([&] { return house.metric("flexcore_http_connections") == 1; }));
 }
 
-TEST_CASE("life: while draining connections are taken and readyz is 503; then all is closed") {
+TEST_CASE("life: while draining connections are taken and readyz is 503, then all is closed") {
     gateway::http_settings settings = server_house::quick();
     settings.drain = milliseconds{500};
     server_house house{settings};
