@@ -173,19 +173,13 @@ result<void> check_expectations(const append_request& request, position head, lo
         if (!meets(append.expected, current)) found.version_conflict(a, append, current);
     }
     if (request.condition && request.condition->after < head) {
-        const position match = log.first_match(request.tenant, request.condition->none_match,
-                                               request.condition->after);
-        if (match != 0) found.condition_failed(match);
+        const auto match = log.first_match(request.tenant, request.condition->none_match,
+                                           request.condition->after);
+        if (!match) return fail(match.error());
+        if (*match != 0) found.condition_failed(*match);
     }
     if (found.any()) return fail(std::move(found).refusal());
     return {};
-}
-
-std::size_t text_bytes(const recorded_event& event) {
-    std::size_t bytes =
-        event.stream.size() + event.type.size() + event.data.size() + event.metadata.size();
-    for (const auto tag : event.tags) bytes += tag.size();
-    return bytes;
 }
 
 void remember_keys(const append_request& request, const append_outcome& outcome, unix_us now,

@@ -45,9 +45,11 @@ public:
     [[nodiscard]] virtual std::optional<event_log::stored_answer> answer(std::string_view tenant,
                                                                          std::string_view key,
                                                                          unix_us now) = 0;
-    /// The lowest position after `after` whose event matches, 0 when there is none.
-    [[nodiscard]] virtual position first_match(std::string_view tenant, const selector&,
-                                               position after) = 0;
+    /// The lowest position after `after` whose event matches, 0 when there is none. An error
+    /// refuses this request alone: the answer would take so long that all other appends wait for
+    /// it.
+    [[nodiscard]] virtual result<position> first_match(std::string_view tenant, const selector&,
+                                                       position after) = 0;
     /// `event` stays where it is until the batch ends; its position and version are set.
     virtual void add(const recorded_event& event, stream_state&, std::uint32_t place) = 0;
     virtual void remember(std::string_view tenant, const idempotency_entry&, std::string answer,

@@ -30,4 +30,11 @@ bool matches(const selector& what, const recorded_event& event) noexcept {
                        [&](const selector_clause& clause) { return holds(clause, event); });
 }
 
+std::size_t text_bytes(const recorded_event& event) noexcept {
+    std::size_t bytes =
+        event.stream.size() + event.type.size() + event.data.size() + event.metadata.size();
+    for (const std::string_view tag : event.tags) bytes += tag.size();
+    return bytes;
+}
+
 }  // namespace flexcore::store

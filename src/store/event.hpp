@@ -63,4 +63,7 @@ using selector = std::vector<selector_clause>;
 
 [[nodiscard]] bool matches(const selector&, const recorded_event&) noexcept;
 
+/// What an event adds to `event_batch::bytes`.
+[[nodiscard]] std::size_t text_bytes(const recorded_event&) noexcept;
+
 }  // namespace flexcore::store

@@ -178,7 +178,7 @@ void log_writer::run() {
             lock.unlock();
             // Requests may own large bodies: they go before the next batch is taken.
             work.clear();
-            tidy_at_ = condition_ == writer_condition::fenced ? no_deadline : backend_.tidy(false);
+            if (condition_ != writer_condition::fenced) tidy(false);
             lock.lock();
             continue;
         }
@@ -190,7 +190,7 @@ void log_writer::run() {
             if (fenced) {
                 (void)try_recover();
             } else {
-                tidy_at_ = backend_.tidy(true);
+                tidy(true);
             }
             lock.lock();
             continue;
@@ -265,6 +265,18 @@ void log_writer::count(const result<append_outcome>& answer) {
     }
 }
 
+void log_writer::tidy(bool idle) {
+    const auto next = backend_.tidy(idle);
+    if (next) {
+        tidy_at_ = *next;
+        return;
+    }
+    telemetry::log(telemetry::level::error, "store", "the log's housekeeping failed",
+                   {{"error", std::string_view{next.error().client}},
+                    {"detail", std::string_view{next.error().log}}});
+    enter(writer_condition::fenced);
+}
+
 bool log_writer::try_recover() {
     if (monotonic::now() < recover_at_) return false;
     auto back = backend_.recover(head());
@@ -280,6 +292,7 @@ bool log_writer::try_recover() {
     FLEXCORE_CHECK(back->head >= head());
     last_recorded_at_ = std::max(last_recorded_at_, back->last_recorded_at);
     enter(writer_condition::well);
+    tidy_at_ = monotonic::now();  // what was due meanwhile
     telemetry::log(telemetry::level::info, "store", "the log writer has recovered",
                    {{"head", back->head}});
     if (back->head > head()) {

@@ -4,8 +4,9 @@
 // Threads:  `append` on any thread. Everything of the backend is called on the writer's thread
 //           only, but `write_batch`es never overlap with anything else of it.
 // Order:    for each committed batch: head() moves, the listener runs, then the callbacks.
-// Fencing:  a write that fails with anything but `full` fences: everything is answered
-//           `unavailable` until the backend has recovered; attempts are spaced by a growing pause.
+// Fencing:  a write that fails with anything but `full` fences, and so does housekeeping that
+//           leaves the disk in doubt: everything is answered `unavailable` until the backend has
+//           recovered; attempts are spaced by a growing pause.
 // Lifetime: the backend, metrics and listener outlive `stop()`.
 #pragma once
 
@@ -57,8 +58,9 @@ public:
     [[nodiscard]] virtual result<recovered> recover(position known_head) = 0;
 
     /// Between batches: work that may wait, a bounded piece of it. `idle`: nobody waits.
-    /// Returns when it wants to be called again (no_deadline: not before the next batch).
-    virtual deadline tidy(bool idle) = 0;
+    /// Returns when it wants to be called again (no_deadline: not before the next batch). An error
+    /// means that the disk is in doubt, as after a failed write.
+    [[nodiscard]] virtual result<deadline> tidy(bool idle) = 0;
     /// The writer ends. No other call follows.
     virtual void close() = 0;
 };
@@ -101,6 +103,7 @@ private:
     void publish(write_batch&);
     [[nodiscard]] bool try_recover();
     void enter(writer_condition);
+    void tidy(bool idle);
     [[nodiscard]] std::size_t slice_end(const std::vector<queued_append>&, std::size_t from) const;
     void count(const result<append_outcome>&);
 

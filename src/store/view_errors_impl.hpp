@@ -33,6 +33,9 @@ namespace flexcore::store {
 [[nodiscard]] inline error transaction_over() {
     return {store_errc::invalid_request, "the transaction is over"};
 }
+[[nodiscard]] inline error transaction_lost() {
+    return {store_errc::unavailable, "the transaction was rolled back"};
+}
 [[nodiscard]] inline error views_stopped() {
     return {store_errc::stopped, "the read models are closed"};
 }

@@ -139,25 +139,33 @@ TEST_CASE("condition: random selectors agree with a plain look at every event",
     event_log& log = store.log();
     std::mt19937 random{42};  // NOLINT: the same run each time
     const auto pick = [&](int below) { return static_cast<int>(random() % unsigned(below)); };
-    for (int i = 0; i < 400; ++i) {
+    constexpr int events_made = 900;
+    for (int i = 0; i < events_made; ++i) {
         std::vector<std::string> tags;
         for (int t = 0; t < 4; ++t) {
             if (pick(3) == 0) tags.push_back("t:" + std::to_string(t));
         }
-        appended(log, {.stream = "c" + std::to_string(pick(3)) + "-" + std::to_string(pick(4)),
+        // Half of the streams have no '-': each is a category of its own.
+        const auto stream = pick(2) == 0
+                                ? "c" + std::to_string(pick(3)) + "-" + std::to_string(pick(90))
+                                : "solo." + std::to_string(pick(1000));
+        appended(log, {.stream = stream,
                        .events = {{.type = "y" + std::to_string(pick(4)), .tags = tags}}});
     }
     const auto all = value(log.read_log({}, 0, 1000, direction::forward));
-    REQUIRE(all.batch->events.size() == 400);
+    REQUIRE(all.batch->events.size() == events_made);
+    const std::vector<std::string> prefixes{"c",    "c0",    "c1-",    "c2-7",    "c0-11", "c1-x",
+                                            "solo", "solo.", "solo.7", "solo.77", "x"};
     for (int round = 0; round < 300; ++round) {
         selector what(1 + std::size_t(pick(2)));
         for (auto& clause : what) {
             for (int t = pick(3); t > 0; --t) clause.tags.push_back("t:" + std::to_string(t));
             for (int t = pick(3); t > 0; --t) clause.types.push_back("y" + std::to_string(t));
             if (pick(3) == 0) clause.categories.push_back("c" + std::to_string(pick(4)));
-            if (pick(3) == 0) clause.stream_prefix = "c" + std::to_string(pick(3));
+            if (pick(2) == 0)
+                clause.stream_prefix = prefixes[std::size_t(pick(int(prefixes.size())))];
         }
-        const auto after = static_cast<position>(pick(401));
+        const auto after = static_cast<position>(pick(events_made + 1));
         std::vector<position> matching;
         position first = 0;
         for (const auto& event : all.batch->events) {

@@ -242,3 +242,19 @@ TEST_CASE("idempotency: the answer is made from the outcome, once", "[store][ide
     CHECK(run().stored_answer == "3");
     CHECK(made == 1);
 }
+
+TEST_CASE("idempotency: the first answer names the version of a stream that was only checked",
+          "[store][idempotency]") {
+    store_under_test store{each_backend()};
+    event_log& log = store.log();
+    const std::size_t before = GENERATE(0u, 1u, 7u);
+    if (before != 0) appended(log, {.stream = "checked", .events = events(before)});
+    const request both{.appends = {{.stream = "written", .events = events_with_ids(2)},
+                                   {.stream = "checked", .events = {}}}};
+    const auto first = appended(log, both);
+    CHECK(first.appends.at(1).last_version == before);
+    appended(log, {.stream = "checked", .events = events(300)});
+    const auto again = appended(log, both);
+    CHECK(again.repeated);
+    CHECK(again.appends.at(1).last_version == before);
+}

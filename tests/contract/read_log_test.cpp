@@ -151,3 +151,31 @@ TEST_CASE("read log: since a time, with and without other filters", "[store][rea
     CHECK(all_positions(log, {.since = later}, direction::backward).empty());
     CHECK(all_positions(log, {.since = 0}).size() == 12);
 }
+
+TEST_CASE("read log: a tenant's few events among many others', both ways, in pages of any size",
+          "[store][read]") {
+    store_under_test store{each_backend()};
+    event_log& log = store.log();
+    list expected;
+    for (int i = 0; i < 12; ++i) {
+        appended(log, {.appends = {{.stream = "many-" + std::to_string(i),
+                                    .events = events(i % 3 == 0 ? 1700 : 20)}},
+                       .tenant = "large"});
+        const auto own = appended(
+            log, {.appends = {{.stream = (i % 2 == 0 ? "few-" : "rare.") + std::to_string(i),
+                               .events = events(1 + i % 2)}},
+                  .tenant = "small"});
+        for (position at = own.pos - std::size_t(i % 2); at <= own.pos; ++at) {
+            expected.push_back(at);
+        }
+    }
+    appended(log, {.appends = {{.stream = "many-1", .events = events(900)}}, .tenant = "large"});
+    for (const std::size_t limit : {1u, 3u, 100u}) {
+        const log_filter own{.tenant = "small"};
+        CHECK(all_positions(log, own, direction::forward, limit) == expected);
+        CHECK(all_positions(log, own, direction::backward, limit) == reversed(expected));
+    }
+    const log_filter none{.tenant = "small", .what = {{.stream_prefix = "many"}}};
+    CHECK(all_positions(log, none, direction::forward, 10).empty());
+    CHECK(all_positions(log, none, direction::backward, 10).empty());
+}

@@ -249,3 +249,24 @@ TEST_CASE("scan: only declared fields, sane limits, comparable values", "[store]
     query.limit = 1000;
     CHECK_FALSE(code(query));
 }
+
+TEST_CASE("scan: numbers at the edges of what can be said are in order, or refused",
+          "[store][scan]") {
+    store_under_test store{each_backend()};
+    fill(store.views(), {{"largest", R"({"a":1.7976931348623157e308})"},
+                         {"tiny", R"({"a":1e-999})"},
+                         {"minus-tiny", R"({"a":-1e-999})"},
+                         {"one", R"({"a":1})"},
+                         {"lowest", R"({"a":-1.7976931348623157e308})"}});
+    CHECK(scanned(store.views(), ordered({{.field = "a"}})) ==
+          keys{"lowest", "minus-tiny", "tiny", "one", "largest"});
+    CHECK(scanned(store.views(), where(compare::eq, std::int64_t{0})) ==
+          keys{"minus-tiny", "tiny"});
+    // A row that no order has a place for never gets in.
+    const auto one = value(store.views().generations()).at(0);
+    auto change = value(store.views().begin(one.id, 1));
+    for (const char* json : {R"({"a":1e999})", R"({"a":-1e999})", R"({"b":[1e400]})"}) {
+        CHECK(code_of(change->put(tenant, "items", "x", json, 2)) ==
+              make_error_code(base_errc::invalid_json));
+    }
+}

@@ -352,3 +352,17 @@ TEST_CASE("views: after stop nothing is read or written", "[store][views]") {
     CHECK(code_of(store.views().read()) == make_error_code(store_errc::stopped));
     CHECK(code_of(store.views().begin(made.id, 0)) == make_error_code(store_errc::stopped));
 }
+
+TEST_CASE("views: a transaction that is over neither reads nor writes", "[store][views]") {
+    store_under_test store{each_backend()};
+    const auto made = created(store.views());
+    auto change = value(store.views().begin(made.id, 0));
+    value(change->commit(1));
+    const auto over = make_error_code(store_errc::invalid_request);
+    CHECK(code_of(change->get(tenant, "orders", "1")) == over);
+    CHECK(code_of(change->scan(tenant, "orders", {})) == over);
+    CHECK(code_of(change->changed_at("orders")) == over);
+    CHECK(code_of(change->put(tenant, "orders", "1", "{}", 2)) == over);
+    CHECK(code_of(change->remove(tenant, "orders", "1", 2)) == over);
+    CHECK(code_of(change->commit(2)) == over);
+}

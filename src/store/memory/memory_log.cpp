@@ -63,7 +63,8 @@ public:
         if (found == keys_.end() || found->second.expires <= now) return std::nullopt;
         return found->second.answer;
     }
-    position first_match(std::string_view tenant, const selector& what, position after) override {
+    result<position> first_match(std::string_view tenant, const selector& what,
+                                 position after) override {
         for (position at = after + 1; at <= events_.size(); ++at) {
             const auto& event = events_[at - 1].event;
             if (event.tenant == tenant && matches(what, event)) return at;
@@ -118,7 +119,7 @@ void add_to(event_batch& page, const stored_event& stored) {
     if (page.backing.empty() || page.backing.back() != stored.owner) {
         page.backing.push_back(stored.owner);
     }
-    page.bytes += stored.event.data.size() + stored.event.metadata.size();
+    page.bytes += text_bytes(stored.event);
 }
 
 class memory_log final : public event_log, log_backend {
@@ -234,7 +235,7 @@ private:
     result<recovered> recover(position known_head) override {
         return recovered{.head = known_head, .last_recorded_at = 0, .surprising = nullptr};
     }
-    deadline tidy(bool) override { return no_deadline; }
+    result<deadline> tidy(bool) override { return no_deadline; }
     void close() override {}
 
     [[nodiscard]] const stream_record* find(std::string_view tenant, std::string_view name) const {

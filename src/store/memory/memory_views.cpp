@@ -167,13 +167,16 @@ public:
 
     result<std::optional<row>> get(std::string_view tenant, std::string_view model,
                                    std::string_view key) override {
+        if (ended_) return fail(transaction_over());
         return memory_reader{models_}.get(tenant, model, key);
     }
     result<row_page> scan(std::string_view tenant, std::string_view model,
                           const scan_query& query) override {
+        if (ended_) return fail(transaction_over());
         return memory_reader{models_}.scan(tenant, model, query);
     }
     result<position> changed_at(std::string_view model) override {
+        if (ended_) return fail(transaction_over());
         return memory_reader{models_}.changed_at(model);
     }
     result<void> put(std::string_view tenant, std::string_view model, std::string_view key,

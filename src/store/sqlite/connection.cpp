@@ -27,6 +27,25 @@ std::string client_text(store_errc code, const std::string& file) {
     }
 }
 
+/// A pragma that cannot be obeyed is passed over in silence: on a file system without shared memory
+/// the journal stays another one, and what the log promises of commits and readers would not hold.
+result<void> check_promises(connection& db, bool durable_commits) {
+    auto journal = db.prepare("PRAGMA journal_mode");
+    if (!journal) return fail(std::move(journal.error()));
+    if (const int code = journal->step(); code != SQLITE_ROW) {
+        return fail(db.failure(code, "read the journal mode"));
+    }
+    const auto synchronous = db.integer("PRAGMA synchronous");
+    if (!synchronous) return fail(synchronous.error());
+    constexpr std::int64_t normal = 1;
+    constexpr std::int64_t full = 2;
+    if (journal->text(0) == "wal" && *synchronous == (durable_commits ? full : normal)) return {};
+    return fail(store_errc::unavailable, client_text(store_errc::unavailable, db.file()),
+                fmt::format("{}: SQLite did not take the settings asked for: journal_mode={}, "
+                            "synchronous={}",
+                            db.file(), journal->text(0), *synchronous));
+}
+
 }  // namespace
 
 error connection::failure(int code, std::string_view attempted) const {
@@ -75,6 +94,11 @@ result<connection> connection::open(const connection_settings& settings) {
             settings.durable_commits ? "FULL" : "NORMAL");
     }
     if (auto ok = made.execute(pragmas.c_str()); !ok) return fail(std::move(ok.error()));
+    if (writes) {
+        if (auto ok = check_promises(made, settings.durable_commits); !ok) {
+            return fail(std::move(ok.error()));
+        }
+    }
     return made;
 }
 

@@ -109,7 +109,8 @@ struct connection_settings {
 class connection {
 public:
     /// Opens, makes the file when it is to be written and absent, and sets the pragmas: WAL, no
-    /// automatic checkpoints, a busy timeout.
+    /// automatic checkpoints, a busy timeout. A writing one is refused (unavailable) when WAL or
+    /// `synchronous` did not take effect.
     [[nodiscard]] static result<connection> open(const connection_settings&);
 
     [[nodiscard]] sqlite3* get() const noexcept { return handle_.get(); }

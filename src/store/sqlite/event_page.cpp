@@ -44,7 +44,7 @@ void event_page::add(const recorded_event& event) {
                        [&](std::string_view tag) { return keep(tag); });
         copy.tags = {tags, event.tags.size()};
     }
-    batch_->bytes += event.data.size() + event.metadata.size();
+    batch_->bytes += text_bytes(event);
     batch_->events.push_back(copy);
 }
 

@@ -80,6 +80,7 @@ result<void> event_reader::prepare() {
         {&stream_name_, "SELECT name FROM streams WHERE id=?1"},
         {&type_name_, "SELECT name FROM types WHERE id=?1"},
         {&category_by_name_, "SELECT id FROM categories WHERE name=?1 AND tenant=?2"},
+        {&categories_, "SELECT name FROM categories WHERE tenant=?1 LIMIT ?2"},
         {&answer_,
          "SELECT fingerprint, answer FROM idempotency_keys "
          "WHERE tenant=?1 AND key=?2 AND expires_at>?3"},

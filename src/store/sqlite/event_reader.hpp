@@ -60,6 +60,8 @@ private:
     [[nodiscard]] result<void> add_current(statement&, event_page&);
     [[nodiscard]] result<position> first_since(unix_us since, position last);
     [[nodiscard]] result<void> scan_rows(scan&);
+    [[nodiscard]] result<bool> pass_rows(scan&);
+    [[nodiscard]] result<selector> all_categories(std::uint64_t tenant);
     [[nodiscard]] result<void> walk_lists(scan&, selector_walk&);
     [[nodiscard]] result<bool> take(scan&, statement&);
     [[nodiscard]] result<stream_info> last_of(std::uint64_t stream, stream_info);
@@ -72,7 +74,7 @@ private:
     statement log_forward_, log_backward_, event_at_, event_by_id_, time_at_;
     statement stream_by_name_, streams_, stream_end_;
     statement tenant_by_name_, tenant_name_, stream_name_, type_name_, category_by_name_;
-    statement answer_;
+    statement categories_, answer_;
 
     std::unordered_map<std::string, std::uint64_t> tenant_ids_;
     names_by_id tenants_, streams_by_id_, types_;

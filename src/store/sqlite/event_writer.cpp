@@ -90,16 +90,15 @@ result<void> event_writer::prepare() {
          "WHERE id=?1 AND tenant=?2"},
         {&by_position_,
          "SELECT position, stream, version, place, recorded_at FROM events WHERE position=?1"},
-        {&version_before_,
-         "SELECT version FROM events INDEXED BY events_by_stream WHERE stream=?1 AND position<?2 "
-         "ORDER BY version DESC LIMIT 1"},
         {&stream_of_event_,
          "SELECT s.name FROM events e JOIN streams s ON s.id=e.stream WHERE e.position=?1"},
         {&events_after_,
          "SELECT e.position, s.name FROM events e CROSS JOIN streams s ON s.id=e.stream "
          "WHERE e.position>?1 AND e.position<=?3 AND e.tenant=?2 ORDER BY e.position"},
         {&stream_range_,
-         "SELECT id FROM streams WHERE tenant=?1 AND name>=?2 AND name<?3 ORDER BY name"},
+         "SELECT id FROM streams WHERE tenant=?1 AND name>=?2 AND name<?3 ORDER BY name LIMIT ?4"},
+        {&category_range_,
+         "SELECT name FROM categories WHERE tenant=?1 AND name>=?2 AND name<?3 LIMIT ?4"},
         {&version_at_, "SELECT position FROM events WHERE stream=?1 AND version=?2"},
         {&key_find_,
          "SELECT fingerprint, answer FROM idempotency_keys "
@@ -122,10 +121,10 @@ result<void> event_writer::prepare() {
 
 void event_writer::disconnect() {
     for (statement* gone :
-         {&begin_,       &commit_,         &insert_events_,   &insert_tags_,    &tenant_find_,
-          &tenant_add_,  &stream_find_,    &stream_add_,      &stream_version_, &by_id_,
-          &by_position_, &version_before_, &stream_of_event_, &events_after_,   &stream_range_,
-          &version_at_,  &key_find_,       &key_add_,         &key_expired_,    &key_purge_}) {
+         {&begin_,       &commit_,          &insert_events_, &insert_tags_,    &tenant_find_,
+          &tenant_add_,  &stream_find_,     &stream_add_,    &stream_version_, &by_id_,
+          &by_position_, &stream_of_event_, &events_after_,  &stream_range_,   &category_range_,
+          &version_at_,  &key_find_,        &key_add_,       &key_expired_,    &key_purge_}) {
         *gone = {};
     }
     name_statements_ = {};
@@ -227,12 +226,15 @@ result<log_backend::recovered> event_writer::recover(position known_head) {
     return back;
 }
 
-deadline event_writer::tidy(bool idle) {
-    if (checkpoint_due(idle)) checkpoint();
+result<deadline> event_writer::tidy(bool idle) {
+    if (checkpoint_due(idle)) {
+        if (auto ok = checkpoint(); !ok) return fail(std::move(ok.error()));
+    }
     if (monotonic::now() >= purge_at_) {
-        const bool more = purge_expired_keys();
-        const auto pause = more ? (idle ? monotonic::duration{} : purge_pause_busy) : purge_pause;
-        purge_at_ = monotonic::now() + pause;
+        purge_at_ = monotonic::now() + purge_pause;  // also when it fails
+        const auto more = purge_expired_keys();
+        if (!more) return fail(more.error());
+        if (*more) purge_at_ = idle ? monotonic::now() : monotonic::now() + purge_pause_busy;
     }
     // What would be due if nobody waited is done as soon as nobody does.
     return checkpoint_due(true) ? monotonic::now() : purge_at_;
@@ -244,45 +246,56 @@ bool event_writer::checkpoint_due(bool idle) const {
            wal_frames_ >= wal_frames_retry_;
 }
 
-void event_writer::checkpoint() {
-    const auto done = db_.checkpoint(false);
+/// Work that may wait has failed. No space, or another process in the way: it is tried again
+/// later. Anything else may have been an fsync: what the kernel dropped then is not known.
+result<void> event_writer::put_off(result<void> done, std::string_view what) const {
+    const bool harmless = done || done.error().code == store_errc::full ||
+                          (sqlite3_errcode(db_.get()) & 0xff) == SQLITE_BUSY;
+    if (!harmless) return done;
     if (!done) {
-        telemetry::log(telemetry::level::warn, "store", "a checkpoint of the log failed",
+        telemetry::log(telemetry::level::warn, "store", what,
                        {{"detail", std::string_view{done.error().log}}});
     }
+    return {};
+}
+
+result<void> event_writer::checkpoint() {
+    const auto done = db_.checkpoint(false);
     if (done && done->done_frames == done->wal_frames) {
         // The next commit begins the WAL anew.
         wal_frames_ = 0;
         wal_frames_retry_ = 0;
-    } else {
-        // A reader stands in the way, or the disk: not again before the WAL grew noticeably.
-        wal_frames_retry_ =
-            wal_frames_ + 1 + static_cast<int>(settings_.wal_bytes_max / 4 / frame_bytes_);
+        return {};
     }
+    // A reader stands in the way, or the disk: not again before the WAL grew noticeably.
+    wal_frames_retry_ =
+        wal_frames_ + 1 + static_cast<int>(settings_.wal_bytes_max / 4 / frame_bytes_);
+    if (done) return {};
+    return put_off(fail(done.error()), "a checkpoint of the log failed");
 }
 
 /// True: there may be more.
-bool event_writer::purge_expired_keys() {
+result<bool> event_writer::purge_expired_keys() {
     const std::int64_t now = settings_.clock();
     {
         run_scope scope{key_expired_};
-        if (key_expired_.bind(1, now).step() != SQLITE_ROW) return false;
+        const int code = key_expired_.bind(1, now).step();
+        if (code == SQLITE_DONE) return false;
+        if (code != SQLITE_ROW) return fail(db_.failure(code, "look for expired keys"));
     }
-    auto done = db_.run(begin_, "begin a purge");
-    if (done) {
+    int gone = 0;
+    const auto done = [&]() -> result<void> {
+        if (auto ok = db_.run(begin_, "begin a purge"); !ok) return ok;
         key_purge_.bind(1, now).bind(2, std::int64_t{purge_keys_max});
-        done = db_.run(key_purge_, "delete expired idempotency keys");
-    }
-    const int gone = sqlite3_changes(db_.get());
-    if (done) done = db_.run(commit_, "commit a purge");
-    if (!done) {
-        db_.roll_back();
-        telemetry::log(telemetry::level::warn, "store",
-                       "expired idempotency keys could not be deleted",
-                       {{"detail", std::string_view{done.error().log}}});
-        return false;
-    }
-    return gone == purge_keys_max;
+        if (auto ok = db_.run(key_purge_, "delete expired idempotency keys"); !ok) return ok;
+        gone = sqlite3_changes(db_.get());
+        return db_.run(commit_, "commit a purge");
+    }();
+    if (done) return gone == purge_keys_max;
+    auto judged = put_off(done, "expired idempotency keys could not be deleted");
+    db_.roll_back();
+    if (!judged) return fail(std::move(judged.error()));
+    return false;
 }
 
 void event_writer::close() {

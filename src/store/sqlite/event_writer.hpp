@@ -39,7 +39,7 @@ public:
     // log_backend
     result<void> write(write_batch&) override;
     result<recovered> recover(position known_head) override;
-    deadline tidy(bool idle) override;
+    result<deadline> tidy(bool idle) override;
     void close() override;
 
     /// Closes the connection, after `close`; the last one of the database to go.
@@ -79,8 +79,9 @@ private:
     [[nodiscard]] result<void> write_and_commit(write_batch&);
     void flush();
     [[nodiscard]] bool checkpoint_due(bool idle) const;
-    void checkpoint();
-    [[nodiscard]] bool purge_expired_keys();
+    [[nodiscard]] result<void> checkpoint();
+    [[nodiscard]] result<bool> purge_expired_keys();
+    [[nodiscard]] result<void> put_off(result<void> done, std::string_view what) const;
 
     // log_state
     stream_state& stream(std::string_view tenant, std::string_view name) override;
@@ -89,7 +90,7 @@ private:
     version version_before(const stream_state&, position before) override;
     std::optional<event_log::stored_answer> answer(std::string_view tenant, std::string_view key,
                                                    unix_us now) override;
-    position first_match(std::string_view tenant, const selector&, position after) override;
+    result<position> first_match(std::string_view tenant, const selector&, position after) override;
     void add(const recorded_event& event, stream_state&, std::uint32_t place) override;
     void remember(std::string_view tenant, const idempotency_entry&, std::string answer,
                   unix_us now) override;
@@ -101,15 +102,21 @@ private:
     [[nodiscard]] const name_entry& name(posting_kind, std::uint64_t tenant, std::string_view name);
     void create(stream_entry&, const recorded_event&);
     [[nodiscard]] std::optional<known_event> known(statement&, std::string_view attempted);
-    [[nodiscard]] position first_of_lists(std::uint64_t tenant, const selector_clause&,
-                                          position after);
-    [[nodiscard]] position first_of_prefix(std::uint64_t tenant, std::string_view prefix,
-                                           position after);
-    [[nodiscard]] position first_of_events(std::uint64_t tenant, std::string_view prefix,
-                                           position after, position to);
-    [[nodiscard]] position first_of_streams(std::uint64_t tenant, std::string_view prefix,
-                                            position after);
-    [[nodiscard]] position first_in_stream(std::uint64_t stream, position after);
+    // event_writer_match.cpp: does an event match a condition?
+    struct search;
+    [[nodiscard]] position first_of(search&, const selector_clause&);
+    [[nodiscard]] position first_of_lists(search&, const selector_clause&);
+    [[nodiscard]] position first_in_streams(search&, const selector_clause&,
+                                            const std::vector<std::uint64_t>& streams);
+    [[nodiscard]] position first_of_prefix(search&, std::string_view prefix);
+    [[nodiscard]] walk_step seek(search&, selector_walk&, position from);
+    [[nodiscard]] std::vector<std::uint64_t> streams_of(const search&, std::string_view prefix,
+                                                        std::size_t limit);
+    [[nodiscard]] std::vector<std::string> categories_of(const search&, std::string_view prefix,
+                                                         std::size_t limit);
+    [[nodiscard]] version version_from(std::uint64_t stream, version last, position from);
+    [[nodiscard]] position position_of(std::uint64_t stream, version ver);
+    [[nodiscard]] version last_version(std::uint64_t stream);
 
     const event_writer_settings settings_;
     pending_rows pending_;  ///< before the connection, which shows it as tables
@@ -131,8 +138,8 @@ private:
     statement begin_, commit_, insert_events_, insert_tags_;
     statement tenant_find_, tenant_add_, stream_find_, stream_add_, stream_version_;
     std::array<name_statements, posting_kinds> name_statements_;
-    statement by_id_, by_position_, version_before_, stream_of_event_;
-    statement events_after_, stream_range_, version_at_;
+    statement by_id_, by_position_, stream_of_event_;
+    statement events_after_, stream_range_, category_range_, version_at_;
     statement key_find_, key_add_, key_expired_, key_purge_;
 
     int wal_frames_ = 0;        ///< as of the last commit

@@ -4,23 +4,12 @@
 #include "store/sqlite/event_writer.hpp"
 
 namespace flexcore::store::sqlite {
-namespace {
-
-// A condition on streams alone looks at so many events one by one before it looks at each stream.
-constexpr position scanned_for_condition_max = 10'000;
-
-/// The lowest text above all that begin with `prefix`.
-std::string upper_bound_of(std::string_view prefix) {
-    if (prefix.empty()) return "\xff";  // above all UTF-8
-    std::string bound{prefix};
-    bound.back() = static_cast<char>(bound.back() + 1);
-    return bound;
-}
-
-}  // namespace
+// After a failure nothing more is run: SQLite may have rolled the transaction back by itself, and
+// what is written then would be committed alone, a key's answer without its events for instance.
 
 /// True when there is a row; then the caller resets the statement.
 bool event_writer::step_row(statement& asked, std::string_view attempted) {
+    if (failure()) return false;
     const int code = asked.step();
     if (code == SQLITE_ROW) return true;
     if (code != SQLITE_DONE) failed(db_.failure(code, attempted));
@@ -29,6 +18,7 @@ bool event_writer::step_row(statement& asked, std::string_view attempted) {
 }
 
 void event_writer::step_done(statement& once, std::string_view attempted) {
+    if (failure()) return;
     if (auto ok = db_.run(once, attempted); !ok) failed(std::move(ok.error()));
 }
 
@@ -142,14 +132,6 @@ std::optional<log_state::known_event> event_writer::event_at(position at) {
     return known(by_position_.bind(1, at), "look up an event");
 }
 
-version event_writer::version_before(const stream_state& state, position before) {
-    flush();
-    if (!step_row(version_before_.bind(1, state.id).bind(2, before), "look up a version")) return 0;
-    const version found = version_before_.natural(0);
-    version_before_.reset();
-    return found;
-}
-
 std::optional<event_log::stored_answer> event_writer::answer(std::string_view tenant_name,
                                                              std::string_view key, unix_us now) {
     const auto* in = tenant(tenant_name);
@@ -222,105 +204,6 @@ void event_writer::remember(std::string_view tenant_name, const idempotency_entr
         .bind(4, std::string_view{answer})
         .bind(5, std::int64_t{now + entry.keep_us});
     step_done(key_add_, "record an idempotency key");
-}
-
-position event_writer::first_match(std::string_view tenant_name, const selector& what,
-                                   position after) {
-    const auto* known_tenant = tenant(tenant_name);
-    if (known_tenant == nullptr) return 0;
-    const std::uint64_t in = known_tenant->id;
-    flush();
-    position first = 0;
-    const auto consider = [&](position found) {
-        if (found != 0 && (first == 0 || found < first)) first = found;
-    };
-    if (what.empty()) consider(first_of_prefix(in, {}, after));
-    for (const auto& clause : what) {
-        const bool lists =
-            !clause.tags.empty() || !clause.types.empty() || !clause.categories.empty();
-        consider(lists ? first_of_lists(in, clause, after)
-                       : first_of_prefix(in, clause.stream_prefix, after));
-    }
-    return failure() ? 0 : first;
-}
-
-position event_writer::first_of_lists(std::uint64_t tenant, const selector_clause& clause,
-                                      position after) {
-    selector_walk walk{postings_, selector{clause}, tenant, direction::forward};
-    for (position from = after + 1;;) {
-        const walk_step step = walk.seek(from);
-        if (postings_.failure()) failed(*postings_.failure());
-        if (step.what != walk_step::kind::hit) return 0;
-        if (clause.stream_prefix.empty()) return step.at;
-        if (!step_row(stream_of_event_.bind(1, step.at), "look up a stream's name")) return 0;
-        const bool fits = stream_of_event_.text(0).starts_with(clause.stream_prefix);
-        stream_of_event_.reset();
-        if (fits) return step.at;
-        from = step.at + 1;
-    }
-}
-
-/// The first event after `after` in any stream whose name begins with `prefix`: by looking at the
-/// next events, which finds what is frequent at once, then at the streams. (At the streams first,
-/// "no event at all" would look at each stream of the tenant while all appends wait.)
-position event_writer::first_of_prefix(std::uint64_t tenant, std::string_view prefix,
-                                       position after) {
-    const position to = after + std::min(head_ - after, scanned_for_condition_max);
-    const position near = first_of_events(tenant, prefix, after, to);
-    if (near != 0 || to == head_ || failure()) return near;
-    return first_of_streams(tenant, prefix, to);
-}
-
-/// The first of them after `after` and not beyond `to`.
-position event_writer::first_of_events(std::uint64_t tenant, std::string_view prefix,
-                                       position after, position to) {
-    run_scope scope{events_after_};
-    events_after_.bind(1, after).bind(2, tenant).bind(3, to);
-    int code = events_after_.step();
-    for (; code == SQLITE_ROW; code = events_after_.step()) {
-        if (events_after_.text(1).starts_with(prefix)) return events_after_.natural(0);
-    }
-    if (code != SQLITE_DONE) failed(db_.failure(code, "look through events"));
-    return 0;
-}
-
-position event_writer::first_of_streams(std::uint64_t tenant, std::string_view prefix,
-                                        position after) {
-    const std::string below = upper_bound_of(prefix);
-    run_scope scope{stream_range_};
-    stream_range_.bind(1, tenant).bind(2, prefix).bind(3, std::string_view{below});
-    position first = 0;
-    int code = stream_range_.step();
-    for (; code == SQLITE_ROW; code = stream_range_.step()) {
-        const position found = first_in_stream(stream_range_.natural(0), after);
-        if (found != 0 && (first == 0 || found < first)) first = found;
-    }
-    if (code != SQLITE_DONE) failed(db_.failure(code, "look through streams"));
-    return first;
-}
-
-/// Positions ascend with versions: the last event tells whether there is one, halving finds it.
-position event_writer::first_in_stream(std::uint64_t stream, position after) {
-    const auto position_of = [&](version ver) -> position {
-        if (!step_row(version_at_.bind(1, stream).bind(2, ver), "look up an event")) return 0;
-        const position found = version_at_.natural(0);
-        version_at_.reset();
-        return found;
-    };
-    if (!step_row(stream_version_.bind(1, stream), "look up a version")) return 0;
-    version high = stream_version_.natural(0);
-    stream_version_.reset();
-    if (high == 0 || position_of(high) <= after) return 0;
-    version low = 1;
-    while (low < high) {
-        const version middle = low + (high - low) / 2;
-        if (position_of(middle) > after) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    return position_of(high);
 }
 
 }  // namespace flexcore::store::sqlite

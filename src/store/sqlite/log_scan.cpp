@@ -8,6 +8,10 @@ namespace {
 
 // Index look-ups of one call; each is about as dear as a hundred rows of a scan.
 constexpr std::size_t fetches_max = 4'000;
+constexpr std::size_t rows_per_fetch = 100;
+// Rows of other tenants passed one after the other before the next own one is looked up.
+constexpr std::size_t foreign_rows_max = 500;
+constexpr std::size_t categories_joined_max = 256;
 
 }  // namespace
 
@@ -44,31 +48,75 @@ result<bool> event_reader::take(scan& in, statement& at) {
     return true;
 }
 
-result<void> event_reader::scan_rows(scan& in) {
+/// Reads row by row. True: only other tenants' rows have come for a while.
+result<bool> event_reader::pass_rows(scan& in) {
     auto& rows = in.forward() ? log_forward_ : log_backward_;
     run_scope scope{rows};
     rows.bind(1, in.from);
-    while (in.has_room()) {
+    for (std::size_t foreign = 0; in.has_room();) {
         const int code = rows.step();
         if (code == SQLITE_DONE) {
             in.finish();
-            return {};
+            return false;
         }
         if (code != SQLITE_ROW) return fail(db_.failure(code, "read the log"));
         // Other tenants' rows are passed over before anything is decoded.
         if (in.tenant != 0 && rows.natural(5) != in.tenant) {
             ++in.looked_at;
             in.pass(rows.natural(0));
+            if (++foreign == foreign_rows_max) return true;
             continue;
         }
+        foreign = 0;
         const auto more = take(in, rows);
         if (!more) return fail(more.error());
         if (!*more) {
             in.finish();
-            return {};
+            return false;
         }
     }
-    return {};
+    return false;
+}
+
+/// A clause that lets all of a tenant's events through, by name of their categories; none when
+/// these are too many.
+result<selector> event_reader::all_categories(std::uint64_t tenant) {
+    selector_clause all;
+    run_scope scope{categories_};
+    categories_.bind(1, tenant).bind(2, std::uint64_t{categories_joined_max + 1});
+    int code = categories_.step();
+    for (; code == SQLITE_ROW; code = categories_.step()) {
+        all.categories.emplace_back(categories_.text(0));
+    }
+    if (code != SQLITE_DONE) return fail(db_.failure(code, "look through categories"));
+    if (all.categories.size() > categories_joined_max) return selector{};
+    return selector{std::move(all)};
+}
+
+/// Row by row; where a tenant's events are rare, from one to the next through their categories.
+result<void> event_reader::scan_rows(scan& in) {
+    std::optional<selector_walk> own;
+    for (;;) {
+        const auto rare = pass_rows(in);
+        if (!rare) return fail(rare.error());
+        if (!*rare || !in.in_range()) return {};
+        if (!own) {
+            const auto all = all_categories(in.tenant);
+            if (!all) return fail(all.error());
+            own.emplace(postings_, *all, in.tenant, in.way);
+        }
+        if (own->needs_scan()) continue;
+        const std::size_t fetched = postings_.fetches();
+        const walk_step next = own->seek(in.from, fetches_max);
+        if (postings_.failure()) return fail(*postings_.failure());
+        if (next.what == walk_step::kind::end) {
+            in.finish();
+            return {};
+        }
+        in.from = next.at;
+        in.looked_at += (postings_.fetches() - fetched) * rows_per_fetch;
+        if (!in.has_room()) return {};
+    }
 }
 
 result<void> event_reader::walk_lists(scan& in, selector_walk& walk) {

@@ -18,6 +18,7 @@ public:
     /// Takes the snapshot, and looks up which tables serve when that has changed.
     [[nodiscard]] result<void> begin();
     [[nodiscard]] result<void> end();
+    [[nodiscard]] const std::string& file() const noexcept { return db_.file(); }
     [[nodiscard]] view_tables& tables() noexcept { return tables_; }
 
 private:

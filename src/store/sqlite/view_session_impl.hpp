@@ -1,6 +1,7 @@
 // view_writer::session: the writing connection to views.db and what is prepared on it.
 #pragma once
 
+#include "store/sqlite/view_damage.hpp"
 #include "store/sqlite/view_writer.hpp"
 
 #include <map>
@@ -28,12 +29,14 @@ struct view_writer::session {
     void forget_generations() { generations.clear(); }
     void roll_back();
     void checkpoint_when_due();
-    /// A failure that is no refusal leaves the connection in doubt: it is opened anew.
+    /// A failure that is no refusal leaves the connection in doubt: it is opened anew. (A full
+    /// device is certain, and has no room to open anything anew.)
     template <class T>
     [[nodiscard]] result<T> noted(result<T> answer) {
         if (!answer && (answer.error().code == store_errc::unavailable ||
                         answer.error().code == store_errc::corrupt)) {
             broken = true;
+            if (answer.error().code == store_errc::corrupt) note_damage(db.file(), answer.error());
         }
         return answer;
     }
@@ -68,6 +71,12 @@ public:
     result<void> commit(position new_checkpoint) override;
 
 private:
+    /// Whether statements still belong to the transaction. SQLite ends it by itself after some
+    /// failures; what is written then would stand alone, without the rows before it.
+    [[nodiscard]] result<void> usable() const;
+    /// A failure of the store ends the transaction, whatever SQLite has made of it.
+    template <class T>
+    [[nodiscard]] result<T> kept(result<T> answer);
     [[nodiscard]] result<session::model_writes*> writes_of(std::string_view model);
     [[nodiscard]] result<void> write_changes(position new_checkpoint);
     void end();
@@ -76,6 +85,7 @@ private:
     session::prepared_generation& on_;
     const generation_id id_;
     const position checkpoint_;
+    std::optional<error> failed_;  ///< the store's first failure
     bool ended_ = false;
 };
 

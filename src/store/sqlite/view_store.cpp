@@ -1,12 +1,10 @@
 #include "store/sqlite/view_store.hpp"
 
-#include "base/clock.hpp"
 #include "store/sqlite/reader_pool.hpp"
+#include "store/sqlite/view_damage.hpp"
 #include "store/sqlite/view_reader.hpp"
 #include "store/sqlite/view_writer.hpp"
 #include "telemetry/log.hpp"
-
-#include <fmt/format.h>
 
 namespace flexcore::store::sqlite {
 namespace {
@@ -43,6 +41,7 @@ public:
         auto lent = readers_.lend();
         if (!lent) return fail(std::move(lent.error()));
         if (auto ok = (*lent)->begin(); !ok) {
+            if (ok.error().code == store_errc::corrupt) note_damage((*lent)->file(), ok.error());
             lent->discard();
             return fail(std::move(ok.error()));
         }
@@ -61,22 +60,32 @@ private:
     public:
         explicit lent_reader(pool::loan lent) : lent_{std::move(lent)} {}
         ~lent_reader() override {
-            if (!lent_->end()) lent_.discard();
+            if (!lent_->end() || failed_) lent_.discard();
         }
         result<std::optional<row>> get(std::string_view tenant, std::string_view model,
                                        std::string_view key) override {
-            return lent_->tables().get(tenant, model, key);
+            return noted(lent_->tables().get(tenant, model, key));
         }
         result<row_page> scan(std::string_view tenant, std::string_view model,
                               const scan_query& query) override {
-            return lent_->tables().scan(tenant, model, query);
+            return noted(lent_->tables().scan(tenant, model, query));
         }
         result<position> changed_at(std::string_view model) override {
-            return lent_->tables().changed_at(model);
+            return noted(lent_->tables().changed_at(model));
         }
 
     private:
+        template <class T>
+        result<T> noted(result<T> answer) {
+            if (answer) return answer;
+            if (answer.error().code == store_errc::corrupt)
+                note_damage(lent_->file(), answer.error());
+            // The next one gets a fresh connection.
+            failed_ = failed_ || answer.error().code == store_errc::unavailable;
+            return answer;
+        }
         pool::loan lent_;
+        bool failed_ = false;
     };
 
     const std::shared_ptr<data_folder> folder_;
@@ -84,20 +93,14 @@ private:
     const std::unique_ptr<view_writer> writer_;
 };
 
-/// Renames the database and what belongs to it, so that a person can look at it later.
-result<void> move_aside(const std::filesystem::path& file) {
-    const auto kept = fmt::format("{}.damaged-{}", file.string(), now_unix_us());
-    std::error_code problem;
-    for (const auto* part : {"", "-wal", "-shm"}) {
-        const auto from = file.string() + part;
-        if (!std::filesystem::exists(from, problem)) continue;
-        std::filesystem::rename(from, kept + part, problem);
-        if (problem) {
-            return fail(store_errc::unavailable, "damaged read models cannot be moved aside",
-                        fmt::format("{}: {}", from, problem.message()));
-        }
+/// Fails with corrupt when the file cannot be relied on.
+result<std::unique_ptr<view_writer>> open_checked(const connection_settings& settings,
+                                                  std::uint64_t wal_bytes_max) {
+    if (damage_noted(settings.file)) {
+        return fail(store_errc::corrupt, "the store's file views.db is damaged",
+                    settings.file.string() + ": damage was met while it was in use");
     }
-    return {};
+    return view_writer::open(settings, wal_bytes_max);
 }
 
 }  // namespace
@@ -111,7 +114,7 @@ result<std::unique_ptr<view_store>> open_views(const view_store_settings& settin
     reading.mode = access::read_only;
     reading.cache_kib = reader_cache_kib;
 
-    auto writer = view_writer::open(writing, settings.wal_bytes_max);
+    auto writer = open_checked(writing, settings.wal_bytes_max);
     if (!writer && writer.error().code == store_errc::corrupt) {
         telemetry::log(telemetry::level::error, "store",
                        "the read models are damaged and are made again from the log",

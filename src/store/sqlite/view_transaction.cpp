@@ -37,24 +37,40 @@ void view_writer::transaction::end() {
     for (auto& writes : on_.writes) writes.changed_at = 0;
 }
 
+result<void> view_writer::transaction::usable() const {
+    if (ended_) return fail(transaction_over());
+    if (failed_) return fail(*failed_);
+    if (!session_->db.in_transaction()) return fail(transaction_lost());
+    return {};
+}
+
+template <class T>
+result<T> view_writer::transaction::kept(result<T> answer) {
+    const bool of_the_store = !answer && (answer.error().code == store_errc::unavailable ||
+                                          answer.error().code == store_errc::corrupt ||
+                                          answer.error().code == store_errc::full);
+    if (of_the_store && !failed_) failed_ = answer.error();
+    return session_->noted(std::move(answer));
+}
+
 result<std::optional<row>> view_writer::transaction::get(std::string_view tenant,
                                                          std::string_view model,
                                                          std::string_view key) {
-    if (ended_) return fail(transaction_over());
-    return session_->noted(on_.tables.get(tenant, model, key));
+    if (auto ok = usable(); !ok) return fail(std::move(ok.error()));
+    return kept(on_.tables.get(tenant, model, key));
 }
 
 result<row_page> view_writer::transaction::scan(std::string_view tenant, std::string_view model,
                                                 const scan_query& query) {
-    if (ended_) return fail(transaction_over());
-    return session_->noted(on_.tables.scan(tenant, model, query));
+    if (auto ok = usable(); !ok) return fail(std::move(ok.error()));
+    return kept(on_.tables.scan(tenant, model, query));
 }
 
 result<position> view_writer::transaction::changed_at(std::string_view model) {
-    if (ended_) return fail(transaction_over());
+    if (auto ok = usable(); !ok) return fail(std::move(ok.error()));
     const auto writes = writes_of(model);
     if (!writes) return fail(writes.error());
-    auto before = session_->noted(on_.tables.changed_at(model));
+    auto before = kept(on_.tables.changed_at(model));
     if (!before) return before;
     return std::max(*before, (*writes)->changed_at);
 }
@@ -70,39 +86,39 @@ result<view_writer::session::model_writes*> view_writer::transaction::writes_of(
 result<void> view_writer::transaction::put(std::string_view tenant, std::string_view model,
                                            std::string_view key, std::string_view json,
                                            position pos) {
-    if (ended_) return fail(transaction_over());
+    if (auto ok = usable(); !ok) return ok;
     const auto found = writes_of(model);
     if (!found) return fail(found.error());
     auto& writes = **found;
     const auto values = indexed_values(json, writes.model.spec.indexed);
     if (!values) return fail(values.error());
     if (!writes.put) {
-        auto ok = session_->noted(session_->db.prepare(writes.put, put_sql(writes.model)));
+        auto ok = kept(session_->db.prepare(writes.put, put_sql(writes.model)));
         if (!ok) return ok;
     }
     writes.put.bind(1, tenant).bind(2, key).bind(3, pos).bind(4, json);
     for (std::size_t f = 0; f < values->size(); ++f) {
         bind_scalar(writes.put, field_parameter + static_cast<int>(f), (*values)[f]);
     }
-    auto done = session_->noted(session_->db.run(writes.put, "put a row"));
+    auto done = kept(session_->db.run(writes.put, "put a row"));
     if (done) writes.changed_at = std::max(writes.changed_at, pos);
     return done;
 }
 
 result<void> view_writer::transaction::remove(std::string_view tenant, std::string_view model,
                                               std::string_view key, position pos) {
-    if (ended_) return fail(transaction_over());
+    if (auto ok = usable(); !ok) return ok;
     const auto found = writes_of(model);
     if (!found) return fail(found.error());
     auto& writes = **found;
     if (!writes.remove) {
         const auto sql =
             fmt::format("DELETE FROM {} WHERE tenant=?1 AND key=?2", writes.model.table());
-        auto ok = session_->noted(session_->db.prepare(writes.remove, sql));
+        auto ok = kept(session_->db.prepare(writes.remove, sql));
         if (!ok) return ok;
     }
     writes.remove.bind(1, tenant).bind(2, key);
-    auto done = session_->noted(session_->db.run(writes.remove, "remove a row"));
+    auto done = kept(session_->db.run(writes.remove, "remove a row"));
     if (done && sqlite3_changes(session_->db.get()) != 0) {
         writes.changed_at = std::max(writes.changed_at, pos);
     }
@@ -126,7 +142,8 @@ result<void> view_writer::transaction::write_changes(position new_checkpoint) {
 result<void> view_writer::transaction::commit(position new_checkpoint) {
     if (ended_) return fail(transaction_over());
     if (new_checkpoint < checkpoint_) return fail(checkpoint_goes_back());
-    auto done = session_->noted(write_changes(new_checkpoint));
+    auto done = usable();
+    if (done) done = session_->noted(write_changes(new_checkpoint));
     end();
     if (done) session_->checkpoint_when_due();
     return done;

@@ -90,8 +90,10 @@ result<std::unique_ptr<view_writer>> view_writer::open(const connection_settings
                                                        std::uint64_t wal_bytes_max) {
     std::unique_ptr<view_writer> made{new view_writer{settings, wal_bytes_max}};
     if (auto ok = made->connect(); !ok) return fail(std::move(ok.error()));
-    // Reading it whole shows damage before anyone relies on it.
-    if (const auto all = read_generations(made->session_->db); !all) return fail(all.error());
+    // Damage is to show before anyone relies on what is there.
+    const auto all = read_generations(made->session_->db);
+    if (!all) return fail(all.error());
+    if (auto ok = check_views(made->session_->db, *all); !ok) return fail(std::move(ok.error()));
     return made;
 }
 

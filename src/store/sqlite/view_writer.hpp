@@ -12,7 +12,8 @@ namespace flexcore::store::sqlite {
 
 class view_writer {
 public:
-    /// Opens, migrates and reads the catalogue; the file is made when absent.
+    /// Opens, migrates, reads the catalogue and looks for damage (corrupt); the file is made when
+    /// absent.
     [[nodiscard]] static result<std::unique_ptr<view_writer>> open(const connection_settings&,
                                                                    std::uint64_t wal_bytes_max);
     ~view_writer();

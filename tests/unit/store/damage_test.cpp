@@ -1,6 +1,7 @@
 // Damaged files: found, named, and never served.
 #include "contract/harness.hpp"
 #include "store/sqlite/connection.hpp"
+#include "store/sqlite/view_damage.hpp"
 
 #include <fstream>
 
@@ -130,6 +131,49 @@ TEST_CASE("damage: read models that cannot be read are moved aside and begun ane
     }
     CHECK(aside >= 1);
     CHECK(opened.views->create("p", 1, {{"m", {}}}));
+}
+
+TEST_CASE("damage: rows of read models that cannot be read are found at the start, and made again",
+          "[store][damage]") {
+    closed_store store;
+    const auto file = store.file("views.db");
+    const auto root_of = [&](const std::string& name) {
+        auto db = value(connection::open({.file = file}));
+        const auto sql = "SELECT rootpage FROM sqlite_schema WHERE name='" + name + "'";
+        return std::size_t(value(db.integer(sql)));
+    };
+    const auto overwrite = [&](const std::string& name) {
+        const auto page = root_of(name);
+        REQUIRE(page > 1);
+        auto whole = contents(file);
+        whole.replace((page - 1) * 4096, 4096, std::string(4096, '\x5a'));
+        replace(file, whole);
+    };
+    SECTION("the table") { overwrite("rows_1_0"); }
+    SECTION("its index by field") { overwrite("rows_1_0_f0"); }
+    SECTION("its index by key") { overwrite("sqlite_autoindex_rows_1_0_1"); }
+    SECTION("a table that is not there") {
+        auto db = value(connection::open({.file = file, .mode = access::read_write}));
+        value(db.execute("DROP TABLE rows_1_0"));
+    }
+    auto opened = value(store.open());
+    CHECK(value(opened.views->generations()).empty());
+    CHECK(opened.log->head() == 200);
+}
+
+TEST_CASE("damage: what was met in use is made again at the next start, once", "[store][damage]") {
+    closed_store store;
+    store::sqlite::note_damage(store.file("views.db"),
+                               {store_errc::corrupt, "views.db is damaged", "a page"});
+    {
+        auto opened = value(store.open());
+        CHECK(value(opened.views->generations()).empty());
+        value(opened.views->create("p", 1, {{"m", {}}}));
+        opened.log->stop();
+        opened.views->stop();
+    }
+    auto again = value(store.open());
+    CHECK(value(again.views->generations()).size() == 1);
 }
 
 TEST_CASE("damage: the memory of an unfinished write is forgotten, not the log",

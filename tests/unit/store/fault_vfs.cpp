@@ -10,6 +10,7 @@ namespace {
 struct file {
     sqlite3_file base;
     sqlite3_file* real;
+    bool database;
 };
 
 sqlite3_file* real(sqlite3_file* of) { return reinterpret_cast<file*>(of)->real; }
@@ -33,14 +34,16 @@ int read(sqlite3_file* of, void* to, int size, sqlite3_int64 at) {
 }
 int write(sqlite3_file* of, const void* from, int size, sqlite3_int64 at) {
     if (now().device_full) return refused(SQLITE_FULL);
-    if (now().write_fails) return refused(SQLITE_IOERR_WRITE);
+    if (now().write_fails || take(now().writes_to_fail)) return refused(SQLITE_IOERR_WRITE);
     return methods(of)->xWrite(real(of), from, size, at);
 }
 int truncate(sqlite3_file* of, sqlite3_int64 size) {
     return methods(of)->xTruncate(real(of), size);
 }
 int sync(sqlite3_file* of, int flags) {
-    if (now().sync_fails || take(now().syncs_to_fail)) return refused(SQLITE_IOERR_FSYNC);
+    const bool database = reinterpret_cast<file*>(of)->database;
+    if (now().sync_fails || (database && now().database_sync_fails) || take(now().syncs_to_fail))
+        return refused(SQLITE_IOERR_FSYNC);
     return methods(of)->xSync(real(of), flags);
 }
 int file_size(sqlite3_file* of, sqlite3_int64* size) {
@@ -79,6 +82,7 @@ int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* out, int flags, int* 
     auto* under = static_cast<sqlite3_vfs*>(vfs->pAppData);
     auto* made = reinterpret_cast<file*>(out);
     made->real = reinterpret_cast<sqlite3_file*>(made + 1);
+    made->database = (flags & SQLITE_OPEN_MAIN_DB) != 0;
     const int code = under->xOpen(under, name, made->real, flags, out_flags);
     made->base.pMethods = made->real->pMethods != nullptr ? &io_methods : nullptr;
     return code;

@@ -43,8 +43,9 @@ public:
         back.surprising = events;
         return back;
     }
-    deadline tidy(bool idle) override {
+    result<deadline> tidy(bool idle) override {
         std::lock_guard lock{mutex_};
+        if (tidy_failure) return fail(*std::exchange(tidy_failure, {}), "the test says so");
         (idle ? idle_tidies : busy_tidies) += 1;
         changed.notify_all();
         return idle_tidies < idle_tidies_wanted ? monotonic::now() : no_deadline;
@@ -54,6 +55,7 @@ public:
     std::mutex mutex_;
     std::condition_variable changed;
     std::optional<store_errc> next_failure;
+    std::optional<store_errc> tidy_failure;
     int recoveries_to_fail = 0;
     position surprise = 0;
     int writes = 0;
@@ -170,6 +172,24 @@ TEST_CASE("log writer: work that may wait is done when nobody waits", "[store][w
     CHECK(backend.changed.wait_for(lock, std::chrono::seconds{30},
                                    [&] { return backend.idle_tidies == 3; }));
     CHECK(backend.busy_tidies == 1);
+}
+
+TEST_CASE("log writer: housekeeping that leaves the disk in doubt fences, and it recovers",
+          "[store][writer]") {
+    scripted_backend backend;
+    backend.tidy_failure = store_errc::unavailable;
+    backend.recoveries_to_fail = 1;
+    telemetry::metrics metrics;
+    log_writer writer{backend, {}, metrics, 0, 0};
+    {
+        // What was due is taken up again once it has recovered.
+        std::unique_lock lock{backend.mutex_};
+        CHECK(backend.changed.wait_for(lock, std::chrono::seconds{30},
+                                       [&] { return backend.idle_tidies > 0; }));
+        CHECK(backend.recoveries == 2);
+    }
+    CHECK(writer.condition() == writer_condition::well);
+    CHECK(value(write_one(writer)).pos == 1);
 }
 
 TEST_CASE("log writer: a fenced writer answers the queue when it stops", "[store][writer]") {
