@@ -1,5 +1,6 @@
 #include "bus/append_bus.hpp"
 
+#include "bus/key_scope_impl.hpp"
 #include "bus/outcome_impl.hpp"
 #include "store/errc.hpp"
 
@@ -89,7 +90,7 @@ void append_bus::append(raw_append append, append_answered done) {
     key_registry::hold hold;
     append.request.keys.clear();
     if (!append.idempotency_key.empty()) {
-        own->key = "a\x1f" + append.who.principal + "\x1f" + append.idempotency_key;
+        own->key = scoped('a', append.who.principal, append.idempotency_key);
         own->fingerprint = std::move(append.fingerprint);
         if (own->key.size() > stored_key_bytes_max) {
             return refuse({bus_errc::validation_failed, "the Idempotency-Key is too long"});

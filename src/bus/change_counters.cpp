@@ -11,6 +11,8 @@ std::size_t mixed(std::size_t seed, std::string_view text) noexcept {
     return (seed ^ hash) * 0x9e3779b97f4a7c15u + (seed >> 29);
 }
 
+constexpr std::uint64_t announced = 1;
+
 // Two bumps may pass each other between taking their number and storing it: the higher stays.
 void raise(std::atomic<std::uint64_t>& value, std::uint64_t to) noexcept {
     std::uint64_t seen = value.load(std::memory_order_relaxed);
@@ -39,15 +41,22 @@ std::uint64_t change_counters::last() const noexcept {
 
 std::uint64_t change_counters::value(slot s) const noexcept {
     return std::max((*values_)[s].load(std::memory_order_acquire),
-                    all_.load(std::memory_order_acquire));
+                    all_.load(std::memory_order_acquire)) >>
+           1;
 }
 
-void change_counters::bump(slot s) noexcept {
-    raise((*values_)[s], last_.fetch_add(1, std::memory_order_acq_rel) + 1);
+bool change_counters::changing(slot s) const noexcept {
+    return (((*values_)[s].load(std::memory_order_acquire) | all_.load(std::memory_order_acquire)) &
+            announced) != 0;
 }
 
-void change_counters::bump_all() noexcept {
-    raise(all_, last_.fetch_add(1, std::memory_order_acq_rel) + 1);
+std::uint64_t change_counters::next() noexcept {
+    return (last_.fetch_add(1, std::memory_order_acq_rel) + 1) << 1;
 }
+
+void change_counters::announce(slot s) noexcept { raise((*values_)[s], next() | announced); }
+void change_counters::bump(slot s) noexcept { raise((*values_)[s], next()); }
+void change_counters::announce_all() noexcept { raise(all_, next() | announced); }
+void change_counters::bump_all() noexcept { raise(all_, next()); }
 
 }  // namespace flexcore::bus

@@ -3,6 +3,7 @@
 #include "base/json.hpp"
 #include "base/names.hpp"
 #include "bus/command_metadata_impl.hpp"
+#include "bus/key_scope_impl.hpp"
 #include "bus/outcome_impl.hpp"
 
 #include <shared_mutex>
@@ -167,10 +168,10 @@ result<accepted_command> accept(command cmd, const registered& entry, const auth
 
     // The kinds differ in their first byte, so that a command's id is never another's key.
     if (chosen) {
-        accepted.keys.push_back("c\x1f" + cmd.who.principal + "\x1f" + cmd.command_id->to_string());
+        accepted.keys.push_back(scoped('c', cmd.who.principal, cmd.command_id->to_string()));
     }
     if (!cmd.idempotency_key.empty()) {
-        accepted.keys.push_back("k\x1f" + cmd.who.principal + "\x1f" + cmd.idempotency_key);
+        accepted.keys.push_back(scoped('k', cmd.who.principal, cmd.idempotency_key));
     }
     cmd.metadata = std::move(*metadata);
     accepted.cmd = std::move(cmd);
@@ -179,9 +180,8 @@ result<accepted_command> accept(command cmd, const registered& entry, const auth
 
 }  // namespace
 
-command_bus::command_bus(command_settings settings, store::event_log&, const authorizer& auth,
-                         inline_gate& gate, key_registry& keys, runtime::timers& timers,
-                         telemetry::metrics& metrics)
+command_bus::command_bus(command_settings settings, const authorizer& auth, inline_gate& gate,
+                         key_registry& keys, runtime::timers& timers, telemetry::metrics& metrics)
     : state_{std::make_shared<state>(settings, auth, gate, keys, timers, metrics)} {}
 
 command_bus::~command_bus() = default;

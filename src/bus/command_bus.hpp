@@ -106,8 +106,8 @@ struct command_settings {
 
 class command_bus {
 public:
-    command_bus(command_settings, store::event_log&, const authorizer&, inline_gate&, key_registry&,
-                runtime::timers&, telemetry::metrics&);
+    command_bus(command_settings, const authorizer&, inline_gate&, key_registry&, runtime::timers&,
+                telemetry::metrics&);
     ~command_bus();
 
     /// duplicate_name when the type is taken.

@@ -16,13 +16,6 @@ bool matches(const store::log_filter& filter, const store::recorded_event& event
            store::matches(filter.what, event);
 }
 
-std::size_t text_bytes(const store::recorded_event& event) noexcept {
-    std::size_t bytes =
-        event.stream.size() + event.type.size() + event.data.size() + event.metadata.size();
-    for (const std::string_view tag : event.tags) bytes += tag.size();
-    return bytes;
-}
-
 const std::shared_ptr<const store::event_batch>& no_events() {
     static const auto none = std::make_shared<const store::event_batch>();
     return none;
@@ -103,9 +96,7 @@ subscriber::~subscriber() {
     state_->bus->following.set(static_cast<double>(state_->bus->subscribers.load()));
 }
 
-bool subscriber::next_is_live() const noexcept { return state_->seen >= state_->bus->ring.floor(); }
-
-result<subscriber::taken> subscriber::take(std::size_t limit) {
+std::optional<subscriber::taken> subscriber::take_live(std::size_t limit) {
     auto& my = *state_;
     const event_ring& ring = my.bus->ring;
     taken got{no_events(), my.seen, true};
@@ -113,39 +104,43 @@ result<subscriber::taken> subscriber::take(std::size_t limit) {
 
     // A filter that lets little through still looks at a fair piece of the ring per call.
     const auto batches = ring.batches_after(my.seen, std::max<std::size_t>(limit, 1'024));
-    if (batches.empty()) {
-        auto page = my.bus->log.read_log(my.filter, my.seen, limit, store::direction::forward);
-        if (!page) return std::unexpected{std::move(page.error())};
-        my.bus->from_log.add();
-        if (page->batch) got.batch = std::move(page->batch);
-        my.seen = std::max(my.seen, page->scanned_to);
+    if (batches.empty()) return std::nullopt;
+    my.bus->from_memory.add();
+    const auto& first = batches.front();
+    if (my.everything && first->events.front().pos > my.seen && first->events.size() <= limit) {
+        got.batch = first;
+        my.seen = first->events.back().pos;
     } else {
-        my.bus->from_memory.add();
-        const auto& first = batches.front();
-        if (my.everything && first->events.front().pos > my.seen && first->events.size() <= limit) {
-            got.batch = first;
-            my.seen = first->events.back().pos;
-        } else {
-            auto chosen = std::make_shared<store::event_batch>();
-            for (const auto& batch : batches) {
-                const std::size_t before = chosen->events.size();
-                for (const auto& event : batch->events) {
-                    if (event.pos <= my.seen) continue;
-                    if (chosen->events.size() == limit) break;
-                    my.seen = event.pos;
-                    if (!matches(my.filter, event)) continue;
-                    chosen->events.push_back(event);
-                    chosen->bytes += text_bytes(event);
-                }
-                if (chosen->events.size() > before) chosen->backing.push_back(batch);
+        auto chosen = std::make_shared<store::event_batch>();
+        for (const auto& batch : batches) {
+            const std::size_t before = chosen->events.size();
+            for (const auto& event : batch->events) {
+                if (event.pos <= my.seen) continue;
                 if (chosen->events.size() == limit) break;
+                my.seen = event.pos;
+                if (!matches(my.filter, event)) continue;
+                chosen->events.push_back(event);
+                chosen->bytes += store::text_bytes(event);
             }
-            if (!chosen->events.empty()) got.batch = std::move(chosen);
+            if (chosen->events.size() > before) chosen->backing.push_back(batch);
+            if (chosen->events.size() == limit) break;
         }
+        if (!chosen->events.empty()) got.batch = std::move(chosen);
     }
     got.seen_to = my.seen;
     got.at_head = my.seen >= ring.head();
     return got;
+}
+
+result<subscriber::taken> subscriber::take(std::size_t limit) {
+    if (auto live = take_live(limit)) return std::move(*live);
+    auto& my = *state_;
+    auto page = my.bus->log.read_log(my.filter, my.seen, limit, store::direction::forward);
+    if (!page) return std::unexpected{std::move(page.error())};
+    my.bus->from_log.add();
+    my.seen = std::max(my.seen, page->scanned_to);
+    return taken{page->batch ? std::move(page->batch) : no_events(), my.seen,
+                 my.seen >= my.bus->ring.head()};
 }
 
 void subscriber::wait(std::move_only_function<void()> wake) {

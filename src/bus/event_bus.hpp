@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 
 namespace flexcore::bus {
 
@@ -58,10 +59,11 @@ public:
         store::position seen_to = 0;  ///< everything up to here has been looked at
         bool at_head = false;         ///< nothing more right now: `wait`
     };
-    /// Whether the next `take` is served from memory (then it is quick and may run on an io
-    /// thread) or has to read the log (then it blocks: run it on the worker pool).
-    [[nodiscard]] bool next_is_live() const noexcept;
+    /// From memory or, when that has moved on, from the log: may block, so it belongs on the worker
+    /// pool.
     [[nodiscard]] result<taken> take(std::size_t limit);
+    /// The same from memory only: quick, also on an io thread. Nothing when the log must be read.
+    [[nodiscard]] std::optional<taken> take_live(std::size_t limit);
     /// Calls `wake` once when something lies beyond the position (at once, inside the call, when it
     /// does already). A second wait replaces the first.
     void wait(std::move_only_function<void()> wake);

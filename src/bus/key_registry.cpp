@@ -1,5 +1,7 @@
 #include "bus/key_registry.hpp"
 
+#include "bus/key_scope_impl.hpp"
+
 #include <array>
 #include <mutex>
 #include <unordered_set>
@@ -39,17 +41,15 @@ key_registry::hold::~hold() {
 }
 
 key_registry::hold key_registry::take(std::string_view tenant, std::string_view key) {
-    std::string scoped;
-    scoped.reserve(tenant.size() + key.size() + 1);
-    scoped.append(tenant).append(1, '\x1f').append(key);  // no tenant's name holds this byte
-    auto& shard = state_->of(scoped);
+    std::string held = scoped('t', tenant, key);
+    auto& shard = state_->of(held);
     {
         const std::lock_guard lock{shard.mutex};
-        if (!shard.keys.insert(scoped).second) return {};
+        if (!shard.keys.insert(held).second) return {};
     }
     hold taken;
     taken.registry_ = this;
-    taken.key_ = std::move(scoped);
+    taken.key_ = std::move(held);
     return taken;
 }
 

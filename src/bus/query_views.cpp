@@ -6,9 +6,13 @@ recorded_views::recorded_views(store::view_store& views, const change_counters& 
                                std::string tenant, const std::vector<std::string>& models)
     : store_{views}, changes_{changes}, tenant_{std::move(tenant)}, models_{models} {}
 
-bool recorded_views::unchanged() const noexcept {
-    const auto still = [&](auto slot) { return changes_.value(slot) <= seen_; };
-    return std::all_of(rows_.begin(), rows_.end(), still) &&
+/// Whether a later snapshot shows what was read before as it was. A commit that is being made may
+/// be in it already: then nobody can tell.
+bool recorded_views::unchanged(change_counters::slot also) const noexcept {
+    const auto still = [&](auto slot) {
+        return !changes_.changing(slot) && changes_.value(slot) <= seen_;
+    };
+    return still(also) && std::all_of(rows_.begin(), rows_.end(), still) &&
            std::all_of(scanned_.begin(), scanned_.end(), still);
 }
 
@@ -37,7 +41,7 @@ auto recorded_views::with_reader(std::string_view model, change_counters::slot s
         return read(*snapshot_);
     }
     auto value = read(**opened);
-    if (!first && !(unchanged() && changes_.value(slot) <= seen_)) {
+    if (!first && !unchanged(slot)) {
         moved_ = true;
         return fail(bus_errc::busy, "the read models have changed meanwhile");
     }

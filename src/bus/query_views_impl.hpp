@@ -45,7 +45,7 @@ private:
     template <class Read>
     auto with_reader(std::string_view model, change_counters::slot, Read read)
         -> decltype(read(std::declval<store::view_reader&>()));
-    [[nodiscard]] bool unchanged() const noexcept;
+    [[nodiscard]] bool unchanged(change_counters::slot also) const noexcept;
 
     store::view_store& store_;
     const change_counters& changes_;

@@ -115,15 +115,16 @@ bool projection_runner::state::apply(projection& p, follower& f) {
     }
     const std::size_t next = f.next + done;
     const store::position to = next == batch.size() ? f.batch_to : batch[next - 1].pos;
-    if (auto ok = (*rows)->commit(to); !ok) {
-        rows->reset();
-        failed(p, f, ok.error(), 0);
-        return true;
-    }
-    rows->reset();
     std::sort(changed.begin(), changed.end());
     changed.erase(std::unique(changed.begin(), changed.end()), changed.end());
+    for (const auto slot : changed) changes.announce(slot);
+    auto committed = (*rows)->commit(to);
+    rows->reset();
     for (const auto slot : changed) changes.bump(slot);
+    if (!committed) {
+        failed(p, f, committed.error(), 0);
+        return true;
+    }
     f.next = next;
     f.saved = f.seen = to;
     f.save_at = no_deadline;
@@ -170,12 +171,15 @@ void projection_runner::state::serve_if_complete(projection& p) {
     if (!p.ahead_of_log && made.seen < p.serving.seen) return;
     if (!made.at_head && head > made.seen + p.spec.batch_max) return;
     auto ok = save(made);
-    if (ok) ok = views.serve(made.id);
+    if (ok) {
+        changes.announce_all();
+        ok = views.serve(made.id);
+        changes.bump_all();
+    }
     if (!ok) {
         failed(p, made, ok.error(), 0);
         return;
     }
-    changes.bump_all();
     p.serving = std::move(made);
     p.building.reset();
     p.frozen = false;

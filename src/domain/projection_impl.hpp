@@ -86,6 +86,8 @@ struct projection {
     bool ahead_of_log = false;  ///< the serving checkpoint is of a log that is gone
     bool frozen = false;        ///< serving rows are of another version: they only answer
     std::optional<follower> building;
+    deadline rebuild_at = no_deadline;  ///< when a rebuild that could not begin is tried again
+    monotonic::duration rebuild_delay{};
     bool paused = false;
     bool near_head = false;  ///< has been at the head, or began close to it
 

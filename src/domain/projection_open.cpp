@@ -38,6 +38,7 @@ void projection_runner::state::open(projection& p) {
 }
 
 void projection_runner::state::drop(const store::generation& g, std::string_view why) {
+    if (g.serving) changes.announce_all();
     const auto done = views.drop(g.id);
     if (g.serving) changes.bump_all();
     telemetry::log(
@@ -68,7 +69,12 @@ result<void> projection_runner::state::begin_building(projection& p) {
                    {{"projection", std::string_view{p.spec.name}},
                     {"version", std::uint64_t{p.spec.version}}});
     p.building.emplace();
-    return follow(p, *p.building, *made);
+    auto ok = follow(p, *p.building, *made);
+    if (!ok) {
+        p.building.reset();
+        drop(*made, "its rebuild could not begin");
+    }
+    return ok;
 }
 
 result<void> projection_runner::state::find_generations(projection& p) {

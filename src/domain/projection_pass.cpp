@@ -123,7 +123,10 @@ bool projection_runner::state::take_wishes(const shared& p) {
         // These need the generations: they wait until the store can be read.
         if (p->open) {
             skip_wish = std::exchange(p->skip_wish, std::nullopt);
-            rebuild_now = std::exchange(p->rebuild_wish, false);
+            if (p->rebuild_at == no_deadline || p->rebuild_at <= monotonic::now()) {
+                rebuild_now = std::exchange(p->rebuild_wish, false);
+                p->rebuild_at = no_deadline;
+            }
         }
     }
     if (removal) {
@@ -151,11 +154,20 @@ bool projection_runner::state::take_wishes(const shared& p) {
         }
     }
     if (rebuild_now && !p->building) {
-        if (auto ok = begin_building(*p); !ok) {
-            p->building.reset();
-            telemetry::log(telemetry::level::error, "domain", "a rebuild could not begin",
+        if (auto ok = begin_building(*p); ok) {
+            p->rebuild_delay = {};
+        } else {
+            // The wish stays: who asked was told that the rebuild is on its way.
+            p->rebuild_delay =
+                std::clamp(p->rebuild_delay * 2, settings.retry_delay, settings.retry_delay_max);
+            p->rebuild_at = monotonic::now() + p->rebuild_delay;
+            telemetry::log(telemetry::level::error, "domain",
+                           "a rebuild could not begin; it is tried again",
                            {{"projection", std::string_view{p->spec.name}},
-                            {"error", std::string_view{ok.error().client}}});
+                            {"error", std::string_view{ok.error().client}},
+                            {"detail", std::string_view{ok.error().log}}});
+            const std::lock_guard lock{p->mutex};
+            p->rebuild_wish = true;
         }
     }
     if (skip_wish) skip(*p, *skip_wish);
@@ -174,6 +186,7 @@ void projection_runner::state::run() {
             if (!p->open) open(*p);
             if (p->open) {
                 more = step(*p, due) || more;
+                due = std::min(due, p->rebuild_at);
             } else {
                 due = std::min(due, p->open_at);
             }

@@ -60,11 +60,12 @@ private:
         if (reading_ || port_ == nullptr) return;
         for (int turn = 0; turn < turns_per_visit; ++turn) {
             if (port_->full(unsent_bytes_max)) return;
-            if (!from_->next_is_live()) {
+            auto live = from_->take_live(events_per_turn);
+            if (!live) {
                 read_on_worker();
                 return;
             }
-            if (!deliver(from_->take(events_per_turn))) return;
+            if (!deliver(std::move(*live))) return;
         }
         // Others of this thread have their turn.
         home_->post([self = shared_from_this()] { self->advance(); });

@@ -65,7 +65,7 @@ TEST_CASE("appends: a key again gives the first answer, word for word, and write
     CHECK(w.rendered.load() == 2);
 }
 
-TEST_CASE("appends: a known key with another request is a conflict; another principal's is not") {
+TEST_CASE("appends: a known key with another request is a conflict, another principal's is not") {
     append_world w;
     REQUIRE(w.append("s-1", "k", "one").get());
     const auto other = w.append("s-1", "k", "two").get();
@@ -89,7 +89,7 @@ TEST_CASE("appends: a refused append keeps no key") {
 
 TEST_CASE("appends: the same key at once is told that the first still runs") {
     append_world w;
-    const auto hold = w.keys.take("default", "a\x1f\x1fk");
+    const auto hold = w.keys.take("default", "a0:k");
     REQUIRE(hold);
     const auto answer = w.append("s-1", "k").get();
     REQUIRE_FALSE(answer);
@@ -136,4 +136,12 @@ TEST_CASE("appends: the answer waits for inline projections") {
     CHECK(w.store.log->head() == 1);
     gate.open();
     CHECK(box.get());
+}
+
+TEST_CASE("appends: keys of two principals never meet, whatever they are made of") {
+    append_world w;
+    CHECK_FALSE(w.append("s-1", "y\x1fz", "f", {}, "x").get()->replayed);
+    CHECK_FALSE(w.append("s-1", "z", "f", {}, "x\x1fy").get()->replayed);
+    CHECK_FALSE(w.append("s-1", "1:z", "f", {}, "x").get()->replayed);
+    CHECK(w.store.log->head() == 3);
 }

@@ -61,3 +61,26 @@ TEST_CASE("change counters: no bump of many threads is lost") {
     CHECK(changes.last() == 20'000);
     CHECK(changes.value(slot) == 20'000);
 }
+
+TEST_CASE("change counters: what is announced is changing until it is bumped") {
+    change_counters changes;
+    const auto slot = change_counters::row_slot("t", "m", "k");
+    const auto other = change_counters::row_slot("t", "m", "l");
+    REQUIRE(slot != other);
+    const auto seen = changes.last();
+    changes.announce(slot);
+    CHECK(changes.changing(slot));
+    CHECK_FALSE(changes.changing(other));
+    CHECK(changes.value(slot) > seen);
+    const auto meanwhile = changes.last();
+    changes.bump(slot);
+    CHECK_FALSE(changes.changing(slot));
+    CHECK(changes.value(slot) > meanwhile);
+
+    changes.announce_all();
+    CHECK(changes.changing(other));
+    const auto before = changes.last();
+    changes.bump_all();
+    CHECK_FALSE(changes.changing(other));
+    CHECK(changes.value(other) > before);
+}

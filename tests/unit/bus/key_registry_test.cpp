@@ -41,3 +41,17 @@ TEST_CASE("key registry: of racing threads exactly one holds the key") {
     CHECK(taken.load() > 0);
     CHECK(keys.take("t", "k"));
 }
+
+TEST_CASE("key registry: no two tenants and keys are one, whatever they are made of") {
+    key_registry keys;
+    const auto one = keys.take("a",
+                               "\x1f"
+                               "b");
+    CHECK(one);
+    const auto two = keys.take("a\x1f", "b");
+    CHECK(two);
+    const auto three = keys.take("1:a", "b");
+    CHECK(three);
+    const auto four = keys.take("1", ":ab");
+    CHECK(four);
+}

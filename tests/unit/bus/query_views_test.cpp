@@ -104,3 +104,43 @@ TEST_CASE("queries: a model that is not declared is refused to the handler") {
     });
     CHECK((*w.ask().get())->body.starts_with(R"({"data":true)"));
 }
+
+TEST_CASE("queries: a later read that may see a commit before it is counted is run again") {
+    query_world w;
+    w.put("1", R"({"n":1})");
+    const auto row = bus::change_counters::row_slot("default", "items", "1");
+    const auto model = bus::change_counters::model_slot("default", "items");
+    std::vector<std::thread> threads;
+    std::mutex mutex;
+    auto handler = w.add({}, [&](const bus::query&, bus::query_views& views, done_function done) {
+        const bool announced_before = w.changes.changing(row);
+        auto first = views.get("items", "1");
+        const std::lock_guard lock{mutex};
+        threads.emplace_back([&w, &views, row, model, announced_before, first = std::move(first),
+                              done = std::move(done)]() mutable {
+            const bool between = w.checkpoint == 1;
+            if (between) {
+                // The projector stands between its commit and its bump.
+                if (!announced_before) w.changes.announce(row);
+                w.put("1", R"({"n":2})", false);
+            }
+            const auto second = views.get("items", "1");
+            if (between) {
+                w.changes.bump(row);
+                w.changes.bump(model);
+            }
+            if (!second) return done(std::unexpected{second.error()});
+            done((*first)->json == (*second)->json ? (*second)->json : "\"torn\"");
+        });
+    });
+    // Announced before the first read or after it.
+    if (GENERATE(true, false)) w.changes.announce(row);
+    CHECK((*w.ask().get())->body == R"({"data":{"n":2},"position":2})");
+    CHECK(handler->runs == 2);
+    std::vector<std::thread> begun;
+    {
+        const std::lock_guard lock{mutex};
+        begun.swap(threads);
+    }
+    for (auto& thread : begun) thread.join();
+}

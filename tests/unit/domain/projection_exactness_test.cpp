@@ -18,13 +18,23 @@ class failing_views final : public store::view_store {
 public:
     explicit failing_views(store::view_store& under) : under_{under} {}
     std::atomic<int> failures{0};
+    std::atomic<int> creates_to_fail{0};
+    std::function<void()> committed = [] {};  ///< the projector's, before it is told
 
     result<std::vector<store::generation>> generations() override { return under_.generations(); }
     result<store::generation> create(std::string_view projection, std::uint32_t version,
                                      const std::vector<store::model_spec>& models) override {
+        if (creates_to_fail > 0) {
+            --creates_to_fail;
+            return fail(store::store_errc::full, "no space");
+        }
         return under_.create(projection, version, models);
     }
-    result<void> serve(store::generation_id id) override { return under_.serve(id); }
+    result<void> serve(store::generation_id id) override {
+        auto done = under_.serve(id);
+        committed();
+        return done;
+    }
     result<void> drop(store::generation_id id) override { return under_.drop(id); }
     result<void> set_paused(std::string_view projection, bool paused) override {
         return under_.set_paused(projection, paused);
@@ -36,7 +46,7 @@ public:
                                                            store::position expected) override {
         auto begun = under_.begin(id, expected);
         if (!begun) return begun;
-        return std::make_unique<transaction>(std::move(*begun), failures);
+        return std::make_unique<transaction>(std::move(*begun), *this);
     }
     result<std::unique_ptr<store::view_reader>> read() override { return under_.read(); }
     void stop() override { under_.stop(); }
@@ -44,8 +54,8 @@ public:
 private:
     class transaction final : public store::view_transaction {
     public:
-        transaction(std::unique_ptr<store::view_transaction> under, std::atomic<int>& failures)
-            : under_{std::move(under)}, failures_{failures} {}
+        transaction(std::unique_ptr<store::view_transaction> under, failing_views& home)
+            : under_{std::move(under)}, home_{home} {}
         result<std::optional<store::row>> get(std::string_view tenant, std::string_view model,
                                               std::string_view key) override {
             return under_->get(tenant, model, key);
@@ -59,8 +69,8 @@ private:
         }
         result<void> put(std::string_view tenant, std::string_view model, std::string_view key,
                          std::string_view json, store::position pos) override {
-            if (failures_ > 0) {
-                --failures_;
+            if (home_.failures > 0) {
+                --home_.failures;
                 return fail(store::store_errc::unavailable, "the disk is away");
             }
             return under_->put(tenant, model, key, json, pos);
@@ -69,11 +79,15 @@ private:
                             store::position pos) override {
             return under_->remove(tenant, model, key, pos);
         }
-        result<void> commit(store::position to) override { return under_->commit(to); }
+        result<void> commit(store::position to) override {
+            auto done = under_->commit(to);
+            home_.committed();
+            return done;
+        }
 
     private:
         const std::unique_ptr<store::view_transaction> under_;
-        std::atomic<int>& failures_;
+        failing_views& home_;
     };
 
     store::view_store& under_;
@@ -176,4 +190,43 @@ TEST_CASE("projections: a rebuild for another version is not switched in behind 
     REQUIRE(eventually([&] { return w.has("s-10"); }));
     w.runner.stop();
     CHECK(lowest == 10);
+}
+
+TEST_CASE("projections: what a commit changes is announced before it and counted after it") {
+    projection_world w;
+    const auto slot = bus::change_counters::row_slot("default", "items", "s-1");
+    const auto other = bus::change_counters::row_slot("default", "items", "s-2");
+    int announced = 0;
+    int others = 0;
+    w.views.committed = [&] {
+        if (w.changes.changing(slot)) ++announced;
+        if (w.changes.changing(other)) ++others;
+    };
+    w.fill(1);
+    w.begin(1);
+    REQUIRE(eventually([&] { return w.reached() == 1; }));
+    CHECK_FALSE(w.changes.changing(slot));
+    REQUIRE(w.runner.rebuild("p"));
+    REQUIRE(eventually(
+        [&] { return w.runner.status("p")->state == domain::projection_state::running; }));
+    w.runner.stop();
+    CHECK(announced == 2);  // the rows' commit, and the switch of generations
+    CHECK(others == 1);
+    CHECK_FALSE(w.changes.changing(slot));
+    CHECK_FALSE(w.changes.changing(other));
+}
+
+TEST_CASE("projections: a rebuild that cannot begin is tried again until it can") {
+    projection_world w;
+    w.fill(3);
+    w.begin(1);
+    REQUIRE(eventually([&] { return w.reached() == 3; }));
+    const auto before = w.store.views->generations()->at(0).id;
+    w.views.creates_to_fail = 3;
+    REQUIRE(w.runner.rebuild("p"));
+    CHECK(eventually(
+        [&] { return w.runner.status("p")->state == domain::projection_state::running; }));
+    CHECK(w.views.creates_to_fail == 0);
+    CHECK(w.store.views->generations()->at(0).id > before);
+    CHECK(w.has("s-3"));
 }

@@ -46,7 +46,7 @@ house::house(plugin_settings settings)
                   metrics,
                   health},
       aggregates{{}, *store.log, events, workers, metrics},
-      commands{{}, *store.log, everybody, projections, keys, timers, metrics},
+      commands{{}, everybody, projections, keys, timers, metrics},
       queries{{}, *store.views, projections, changes, everybody, workers, timers, metrics} {
     projections.start();
     host.emplace(std::move(settings),
