@@ -225,7 +225,7 @@ TEST_CASE("unload: waits for a call that is running, then goes") {
     CHECK(slow.get().value() == "300");
 }
 
-TEST_CASE("stop: unloads all; a plugin that does not drain is left behind, cut off") {
+TEST_CASE("stop: unloads all, a plugin that does not drain is left behind, cut off") {
     house in;
     must(in.load(shipped("counter")));
     must(in.load(misbehaving("never_completes")));
