@@ -26,12 +26,14 @@ telemetry::health_report report(writer_condition condition) {
 class sqlite_log final : public event_log {
 public:
     sqlite_log(const event_log_settings& settings, connection_settings reading,
-               std::unique_ptr<event_writer> backend, event_reader::log_end end,
-               telemetry::metrics& metrics, telemetry::health_registry& health)
+               std::unique_ptr<event_writer> backend, std::unique_ptr<event_reader> anchor,
+               event_reader::log_end end, telemetry::metrics& metrics,
+               telemetry::health_registry& health)
         : folder_{settings.folder},
           clock_{settings.clock},
           health_{health},
           readers_{[reading] { return event_reader::open(reading); }},
+          anchor_{std::move(anchor)},
           backend_{std::move(backend)},
           writer_{*backend_, settings.limits, metrics, end.head, end.recorded_at, settings.clock} {
         health_.add(health_name, true, [this] { return report(writer_.condition()); });
@@ -89,13 +91,20 @@ private:
     void close() {
         writer_.stop();
         readers_.close();
-        std::call_once(released_, [this] { backend_->release(); });
+        std::call_once(released_, [this] {
+            anchor_.reset();
+            backend_->release();
+        });
     }
 
     const std::shared_ptr<data_folder> folder_;
     const log_writer::clock clock_;
     telemetry::health_registry& health_;
     reader_pool<event_reader> readers_;
+    /// Never read from. As long as any connection is open SQLite does not look into the WAL for
+    /// commits by itself: so one that failed is not shown while the writer is fenced, before it is
+    /// certain or gone.
+    std::unique_ptr<event_reader> anchor_;
     const std::unique_ptr<event_writer> backend_;
     log_writer writer_;
     std::once_flag released_;
@@ -123,16 +132,12 @@ result<std::unique_ptr<event_log>> open_log(const event_log_settings& settings,
                                        .wal_bytes = &wal_bytes});
     if (!backend) return fail(std::move(backend.error()));
     if (auto ok = settings.folder->sync(); !ok) return fail(std::move(ok.error()));
-    event_reader::log_end end;
-    {
-        auto reader = event_reader::open(reading);
-        if (!reader) return fail(std::move(reader.error()));
-        const auto found = (*reader)->end();
-        if (!found) return fail(found.error());
-        end = *found;
-    }
-    return std::make_unique<sqlite_log>(settings, reading, std::move(*backend), end, metrics,
-                                        health);
+    auto reader = event_reader::open(reading);
+    if (!reader) return fail(std::move(reader.error()));
+    const auto end = (*reader)->end();
+    if (!end) return fail(end.error());
+    return std::make_unique<sqlite_log>(settings, reading, std::move(*backend), std::move(*reader),
+                                        *end, metrics, health);
 }
 
 }  // namespace flexcore::store::sqlite

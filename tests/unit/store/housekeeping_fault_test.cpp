@@ -5,6 +5,8 @@
 #include "store/sqlite/view_writer.hpp"
 #include "unit/store/fault_vfs.hpp"
 
+#include <random>
+
 using namespace contract;
 using store::sqlite::access;
 using store::sqlite::connection;
@@ -82,6 +84,21 @@ TEST_CASE("fault: a checkpoint whose fsync fails leaves the disk in doubt", "[st
     CHECK(value((*writer).recover(writer.head)).head == writer.head);
     CHECK((*writer).tidy(true));
     value(writer.write({.appends = {{.stream = "s", .expected = at(1)}}}));
+}
+
+TEST_CASE("fault: a failed commit that the disk has kept is found, whole", "[store][fault]") {
+    bare_writer writer;
+    value(writer.write({.appends = {{.stream = "s"}}}));
+    fault::now().sync_fails = true;
+    CHECK_FALSE(writer.write({.appends = {{.stream = "s", .events = events(2)}}}));
+    CHECK_FALSE((*writer).recover(1));
+    fault::now().heal();
+    // Alone with the WAL SQLite reads it anew, and what was written without its fsync with it.
+    const auto back = value((*writer).recover(1));
+    REQUIRE(back.head == 3);
+    CHECK(positions(*back.surprising) == std::vector<position>{2, 3});
+    writer.head = back.head;
+    value(writer.write({.appends = {{.stream = "s", .expected = at(3)}}}));
 }
 
 TEST_CASE("fault: a purge whose fsync fails leaves the disk in doubt", "[store][fault]") {
@@ -184,4 +201,66 @@ TEST_CASE("fault: a transaction that is open when the read models stop writes no
     auto change = value(writer->begin(made.id, 0));
     CHECK_FALSE(value(change->get(tenant, "m", "1")));
     CHECK_FALSE(value(change->get(tenant, "m", "2")));
+}
+
+TEST_CASE("fault: under random faults rows and checkpoint of read models stay together",
+          "[store][fault]") {
+    fault::now().heal();
+    scratch_folder folder;
+    const connection_settings settings{.file = folder.path() / "views.db",
+                                       .mode = access::read_write,
+                                       .vfs = fault::vfs(),
+                                       .cache_kib = 64,
+                                       .durable_commits = false};
+    auto writer = value(view_writer::open(settings, 64 << 10));
+    const auto made = value(writer->create("p", 1, {{"m", {"n"}}}));
+    std::mt19937 random{7};  // NOLINT: the same run each time
+    position stands = 0;
+    int committed = 0;
+    const auto look = [&] {
+        fault::now().heal();
+        stands = value(writer->generations()).at(0).checkpoint;
+        auto change = value(writer->begin(made.id, stands));
+        for (int k = 0; k < 8; ++k) {
+            const auto row = value(change->get(tenant, "m", std::to_string(k)));
+            REQUIRE((row ? row->pos : 0) == stands);
+        }
+    };
+    for (int i = 0; i < 400; ++i) {
+        switch (random() % 8) {
+            case 0:
+                fault::now().writes_to_fail = static_cast<int>(1 + random() % 2);
+                break;
+            case 1:
+                fault::now().device_full = true;
+                break;
+            case 2:
+                fault::now().syncs_to_fail = 1;
+                break;
+            default:
+                fault::now().heal();
+                break;
+        }
+        if (auto change = writer->begin(made.id, stands)) {
+            const std::size_t size = random() % 3 == 0 ? 30'000 : 100;
+            for (int k = 0; k < 8; ++k) {
+                // Whatever it is told it goes on, and the faults come and go meanwhile.
+                (void)(*change)->put(tenant, "m", std::to_string(k),
+                                     R"({"n":1,"x":")" + std::string(size, 'x') + "\"}",
+                                     stands + 1);
+                if (random() % 16 == 0) fault::now().heal();
+            }
+            if ((*change)->commit(stands + 1)) {
+                ++stands;
+                ++committed;
+                if (random() % 2 == 0) continue;
+            }
+        }
+        look();
+    }
+    CHECK(committed > 100);
+    CHECK(fault::now().failed > 0);
+    writer->stop();
+    writer = value(view_writer::open(settings, 64 << 10));
+    look();
 }
