@@ -36,8 +36,8 @@ struct stream_append {
     std::span<const new_event> events;
 };
 
-/// Holds when no event of the tenant after `after` matches (events of earlier appends of the
-/// same batch count, those of this very request do not).
+/// Holds when no event of the tenant after `after` matches (of this batch: only earlier appends).
+/// What would take too long to find out is refused as an invalid_request.
 struct append_condition {
     selector none_match;
     position after = 0;

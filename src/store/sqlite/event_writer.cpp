@@ -281,7 +281,12 @@ result<bool> event_writer::purge_expired_keys() {
         run_scope scope{key_expired_};
         const int code = key_expired_.bind(1, now).step();
         if (code == SQLITE_DONE) return false;
-        if (code != SQLITE_ROW) return fail(db_.failure(code, "look for expired keys"));
+        if (code != SQLITE_ROW) {
+            auto judged = put_off(fail(db_.failure(code, "look for expired keys")),
+                                  "expired idempotency keys could not be looked for");
+            if (!judged) return fail(std::move(judged.error()));
+            return false;
+        }
     }
     int gone = 0;
     const auto done = [&]() -> result<void> {
