@@ -49,7 +49,8 @@ TEST_CASE("aggregate race: commands and raw appends on hot streams lose no updat
                 }
                 open.clear();
             }
-            for (auto& [of, box] : open) (void)box.get();
+            for (auto& [of, box] : open) [[maybe_unused]]
+                const auto ended = box.get();
         });
     }
     for (int t = 0; t < 2; ++t) {
