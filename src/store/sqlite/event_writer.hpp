@@ -109,6 +109,7 @@ private:
     [[nodiscard]] position first_in_streams(search&, const selector_clause&,
                                             const std::vector<std::uint64_t>& streams);
     [[nodiscard]] position first_of_prefix(search&, std::string_view prefix);
+    [[nodiscard]] position first_of_events(search&, std::string_view prefix);
     [[nodiscard]] walk_step seek(search&, selector_walk&, position from);
     [[nodiscard]] std::vector<std::uint64_t> streams_of(const search&, std::string_view prefix,
                                                         std::size_t limit);
