@@ -349,7 +349,7 @@ TEST_CASE("aggregates: beyond lane_waiting_max a lane is busy, the others are no
     for (auto& box : boxes) CHECK(box.get());
 }
 
-TEST_CASE("aggregates: the cache is bounded in number and bytes; what was evicted is read again") {
+TEST_CASE("aggregates: the cache is bounded in number and bytes, what was evicted is read again") {
     const auto by_number = GENERATE(true, false);
     aggregate_world w{by_number ? domain::aggregate_settings{.cached_max = 10}
                                 : domain::aggregate_settings{.cached_bytes_max = 10'000}};

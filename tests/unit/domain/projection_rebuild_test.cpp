@@ -79,7 +79,7 @@ TEST_CASE(
     CHECK(w.base.store.views->generations()->size() == 1);
 }
 
-TEST_CASE("rebuild: another version is rebuilt by itself; meanwhile the old rows answer") {
+TEST_CASE("rebuild: another version is rebuilt by itself, meanwhile the old rows answer") {
     projection_world w;
     w.add();
     w.runner->start();
@@ -137,7 +137,7 @@ TEST_CASE("rebuild: a checkpoint above the log's head is of another log") {
     CHECK(w.base.store.views->generations()->at(0).checkpoint == 5);
 }
 
-TEST_CASE("rebuild: one that was interrupted goes on; what cannot is dropped") {
+TEST_CASE("rebuild: one that was interrupted goes on, what cannot is dropped") {
     projection_world w;
     w.write(30);
     auto& views = *w.base.store.views;
@@ -161,7 +161,7 @@ TEST_CASE("rebuild: one that was interrupted goes on; what cannot is dropped") {
 }
 
 TEST_CASE(
-    "rebuild: a stopped projection can be rebuilt; a poison event stops the rebuild as well") {
+    "rebuild: a stopped projection can be rebuilt, a poison event stops the rebuild as well") {
     projection_world w;
     auto behavior = w.add();
     behavior->poison({"t.bad"});

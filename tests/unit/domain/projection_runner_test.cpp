@@ -85,7 +85,7 @@ TEST_CASE("projections: behaviors may work and write on threads of their own") {
     CHECK(w.count() == 60);
 }
 
-TEST_CASE("projections: an apply that never ends is given up; its rows are closed to it") {
+TEST_CASE("projections: an apply that never ends is given up, its rows are closed to it") {
     auto settings = projection_world::quick();
     settings.apply_timeout = 20ms;
     projection_world w{settings};
@@ -123,7 +123,7 @@ TEST_CASE("projections: an apply that loses its callback fails at once") {
     CHECK(w.count() == 1);
 }
 
-TEST_CASE("projections: a name and a model have one projection; both are free again when it goes") {
+TEST_CASE("projections: a name and a model have one projection, both are free again when it goes") {
     projection_world w;
     w.add();
     w.runner->start();
