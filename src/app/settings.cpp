@@ -104,6 +104,13 @@ void demand(bool holds, const loaded_settings& s, const char* key, std::string t
     if (!holds) problems.push_back({s.sources.at(key), fmt::format("{} {}", key, text)});
 }
 
+/// Of one value alone: as a flag it is wrong use.
+void demand_alone(bool holds, const loaded_settings& s, const char* key, std::string text,
+                  std::vector<settings_problem>& problems) {
+    demand(holds, s, key, std::move(text), problems);
+    if (!holds) problems.back().wrong_flag = problems.back().where.starts_with("--");
+}
+
 }  // namespace
 
 bool is_loopback(const std::string& host) {
@@ -120,8 +127,9 @@ void check_together(const loaded_settings& loaded, std::vector<settings_problem>
     const bool is_address = s.http.host == "localhost" ||
                             ::inet_pton(AF_INET, s.http.host.c_str(), address) == 1 ||
                             ::inet_pton(AF_INET6, s.http.host.c_str(), address) == 1;
-    demand(is_address, loaded, "http.host",
-           fmt::format("must be an IP address or localhost, not \"{}\"", s.http.host), problems);
+    demand_alone(is_address, loaded, "http.host",
+                 fmt::format("must be an IP address or localhost, not \"{}\"", s.http.host),
+                 problems);
     if (is_address)
         demand(is_loopback(s.http.host) || s.security.allow_anonymous_non_loopback, loaded,
                "http.host",
@@ -133,12 +141,13 @@ void check_together(const loaded_settings& loaded, std::vector<settings_problem>
                problems);
     demand(s.http.drain < s.runtime.stop_max, loaded, "http.drain_ms",
            "must be below runtime.stop_ms_max", problems);
-    demand(s.store.url == "sqlite:" || s.store.url == "memory:", loaded, "store.url",
-           fmt::format("must be \"sqlite:\" (its files lie in store.data) or \"memory:\", not "
-                       "\"{}\"",
-                       mask_url(s.store.url)),
-           problems);
-    demand(!s.store.data.empty(), loaded, "store.data", "must name a folder", problems);
+    demand_alone(
+        s.store.url == "sqlite:" || s.store.url == "memory:", loaded, "store.url",
+        fmt::format("must be \"sqlite:\" (its files lie in store.data) or \"memory:\", not "
+                    "\"{}\"",
+                    mask_url(s.store.url)),
+        problems);
+    demand_alone(!s.store.data.empty(), loaded, "store.data", "must name a folder", problems);
     demand(s.store.batch_events_max <= s.store.queue_events_max, loaded, "store.batch_events_max",
            "must not be above store.queue_events_max", problems);
     demand(s.store.batch_bytes_max <= s.store.queue_bytes_max, loaded, "store.batch_bytes_max",

@@ -67,7 +67,10 @@ private:
             if (s.kind == setting_kind::plugins) return plugins(s, *array);
             return wrong_type(s, node, "a list");
         }
-        wrong_type(s, node, node.is_table() ? "a table" : "another type");
+        wrong_type(s, node,
+                   node.is_table()            ? "a table"
+                   : node.is_floating_point() ? "a fraction"
+                                              : "a date or time");
     }
 
     void texts(const setting& s, const toml::array& array) {

@@ -11,8 +11,8 @@
 
 #include <algorithm>
 #include <memory>
-#include <optional>
 #include <ostream>
+#include <utility>
 
 namespace flexcore::cli {
 namespace {
@@ -56,17 +56,15 @@ result<std::string> body_of(const context& c, const options& o) {
     return body + "}]}";
 }
 
-int append_one(const context& c, const options& o) {
+int send(const context& c, const options& o, std::string body) {
     auto client = client_for(o.client);
     if (!client) return report(c, client.error());
     if (auto sound = check_header("--idempotency-key", o.key); !sound)
         return report(c, sound.error());
-    auto body = body_of(c, o);
-    if (!body) return report(c, body.error());
     http_request request;
     request.method = "POST";
     request.target = "/v1/streams/" + percent_encoded(o.stream) + "/events";
-    request.body = std::move(*body);
+    request.body = std::move(body);
     if (!o.key.empty()) request.headers.emplace_back("Idempotency-Key", o.key);
     const auto answer = ask(*client, o.client, std::move(request));
     if (!answer) return report(c, o.client, answer.error());
@@ -85,32 +83,21 @@ int append_one(const context& c, const options& o) {
     return exit_done;
 }
 
-/// The version that each line demands. With a STREAM the lines follow one another, so a number
-/// (or "none", which is 0) counts on from line to line.
-class demanded_version {
-public:
-    /// Errors: as expected_version_json.
-    static result<demanded_version> from(const options& o) {
-        demanded_version demanded;
-        if (o.expected.empty()) return demanded;
-        auto json = expected_version_json(o.expected);
-        if (!json) return fail(json.error());
-        demanded.json_ = std::move(*json);
-        const bool number = !demanded.json_.starts_with('"');
-        if (!o.stream.empty() && (number || o.expected == "none"))
-            demanded.next_ = number ? std::stoull(demanded.json_) : 0;
-        return demanded;
+/// The lines of the file as the events of one append.
+result<std::string> body_of_lines(std::istream& in, const std::string& expected) {
+    std::string body = "{\"expected_version\":" + expected + ",\"events\":[";
+    bool first = true;
+    std::string text;
+    for (std::uint64_t number = 1; std::getline(in, text); ++number) {
+        if (text.find_first_not_of(" \t\r") == std::string::npos) continue;
+        if (const auto valid = json::validate(text); !valid)
+            return fail(cli_errc::bad_input,
+                        fmt::format("--file: line {}: {}", number, valid.error().client));
+        if (!std::exchange(first, false)) body += ',';
+        body += text;
     }
-    /// As JSON; empty when nothing is demanded.
-    std::string next() {
-        if (!next_) return json_;
-        return std::to_string((*next_)++);
-    }
-
-private:
-    std::string json_;
-    std::optional<std::uint64_t> next_;
-};
+    return body + "]}";
+}
 
 bool has_id(json::slice event) {
     if (event.type() != json::kind::object) return false;
@@ -120,9 +107,9 @@ bool has_id(json::slice event) {
 }
 
 /// A line of the bulk API, {"stream","expected_version"?,"events"}; with a stream given, a line
-/// is one event and is wrapped. What a line demands itself goes before.
+/// is one event and is wrapped. `expected` (JSON or empty) is for lines that demand nothing.
 result<bulk_line> prepared(std::string_view text, const std::string& stream,
-                           demanded_version& demanded) {
+                           const std::string& expected) {
     const auto whole = json::parse(text);
     if (!whole) return fail(cli_errc::bad_input, whole.error().client);
     if (whole->type() != json::kind::object)
@@ -131,8 +118,6 @@ result<bulk_line> prepared(std::string_view text, const std::string& stream,
     if (!stream.empty()) {
         line.text = "{\"stream\":";
         json::append_string(line.text, stream);
-        if (const std::string version = demanded.next(); !version.empty())
-            line.text += ",\"expected_version\":" + version;
         line.text.append(",\"events\":[").append(whole->text).append("]}");
         line.key = stream;
         line.repeatable = has_id(*whole);
@@ -150,17 +135,31 @@ result<bulk_line> prepared(std::string_view text, const std::string& stream,
             json::elements_of(m.value, events);
     }
     line.repeatable = !events.empty() && std::ranges::all_of(events, has_id);
-    if (const std::string version = demanded.next();
-        !demands && !members.empty() && !version.empty())
-        line.text.insert(1, "\"expected_version\":" + version + ",");
+    if (!demands && !members.empty() && !expected.empty())
+        line.text.insert(1, "\"expected_version\":" + expected + ",");
     return line;
 }
 
 int append_many(const context& c, const options& o) {
-    auto demanded = demanded_version::from(o);
-    if (!demanded) return report(c, demanded.error());
-    return run_bulk(c, o.client, o.bulk, "/v1/append", "appends",
-                    [&](std::string_view text) { return prepared(text, o.stream, *demanded); });
+    std::string expected;
+    if (!o.expected.empty()) {
+        auto json = expected_version_json(o.expected);
+        if (!json) return report(c, json.error());
+        expected = std::move(*json);
+    }
+    if (o.stream.empty() || expected.empty())
+        return run_bulk(c, o.client, o.bulk, "/v1/append", "appends",
+                        [&](std::string_view text) { return prepared(text, o.stream, expected); });
+    // Line by line, a later event could be accepted although an earlier one was not.
+    std::ifstream file;
+    if (o.bulk.file != "-") {
+        auto opened = open_input("--file", o.bulk.file);
+        if (!opened) return report(c, opened.error());
+        file = std::move(*opened);
+    }
+    auto body = body_of_lines(o.bulk.file == "-" ? c.io.in : file, expected);
+    if (!body) return report(c, body.error());
+    return send(c, o, std::move(*body));
 }
 
 int append(const context& c, const options& o) {
@@ -170,7 +169,9 @@ int append(const context& c, const options& o) {
     if (!o.bulk.file.empty()) return append_many(c, o);
     if (o.stream.empty()) return wrong("events append: a STREAM is needed, or --file for many");
     if (o.type.empty()) return wrong("events append: --type is needed");
-    return append_one(c, o);
+    auto body = body_of(c, o);
+    if (!body) return report(c, body.error());
+    return send(c, o, std::move(*body));
 }
 
 void add_append(CLI::App& app, context& c) {
@@ -197,8 +198,8 @@ void add_append(CLI::App& app, context& c) {
         "/v1/append,\nor, when a STREAM is given, one event {\"type\",\"data\",…}. Lines of one "
         "stream keep their order.\nAfter a lost connection only lines whose events carry ids are "
         "sent again.\n"
-        "With --file, --expected-version is for lines without their own; with a STREAM too, a\n"
-        "version (or none) is that before the first line, and the lines count on.\n"
+        "With --file, --expected-version is for lines without their own; with a STREAM too, the\n"
+        "whole file (at most 1000 events) is one append: all of it or nothing.\n"
         "Exit code: 0 all accepted; 1 something was refused (not with --allow-refused) or failed;\n"
         "2 wrong usage; 130 ended by Ctrl-C.\n"
         "Examples:\n"

@@ -4,6 +4,8 @@
 #include "cli/sse.hpp"
 #include "cli/terminal.hpp"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 
 #include <fmt/format.h>
@@ -104,7 +106,9 @@ private:
             if (!*part) return error{make_error_code(cli_errc::broken), "the stream ended"};
             for (const sse_message& message : parser.feed(**part))
                 if (take(message)) return std::nullopt;
-            if (!c_.io.out.flush()) return std::nullopt;
+            // Nothing more may come to print for long: `… | head` is noticed with the server's next
+            // comment at the latest.
+            if (!c_.io.out.flush() || reader_gone(STDOUT_FILENO)) return std::nullopt;
         }
     }
 

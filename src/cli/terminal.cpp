@@ -1,5 +1,6 @@
 #include "cli/terminal.hpp"
 
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -69,6 +70,11 @@ std::size_t terminal_columns(int descriptor) {
     if (::isatty(descriptor) == 0) return 0;
     if (::ioctl(descriptor, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
     return size.ws_col;
+}
+
+bool reader_gone(int descriptor) {
+    pollfd watched{descriptor, 0, 0};
+    return ::poll(&watched, 1, 0) == 1 && (watched.revents & POLLERR) != 0;
 }
 
 table::table(std::vector<std::string> header) : header_{std::move(header)} {}

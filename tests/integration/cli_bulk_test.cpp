@@ -163,23 +163,31 @@ TEST_CASE("cli bulk: --expected-version holds for lines without their own") {
     CHECK(summary.at("refused_by_reason").at("version_conflict").at("first_line") == 2);
 }
 
-TEST_CASE("cli bulk: events of one stream count on from --expected-version") {
+TEST_CASE("cli bulk: with a stream and --expected-version a file is one append, all or nothing") {
     server s;
     std::string events;
-    for (int i = 1; i <= 120; ++i) events += R"({"type":"t","data":)" + std::to_string(i) + "}\n";
-    const auto append = [&](const std::string& version) {
+    for (int i = 1; i <= 120; ++i) events += R"({"type":"t","data":)" + std::to_string(i) + "}\n\n";
+    const auto append = [&](const std::string& version, const std::string& lines) {
         return cli({"events", "append", "one", "--file", "-", "--expected-version", version,
                     "--url", s.url()},
-                   events);
+                   lines);
     };
-    const auto first = append("none");
-    INFO(first.out);
+    const auto first = append("none", events);
+    INFO(first.err);
     CHECK(first.code == 0);
-    const auto again = append("none");
-    CHECK(again.code == 1);
-    CHECK(contains(again.out, "version_conflict"));
-    CHECK(append("120").code == 0);
-    CHECK(append("exists").code == 0);
+    CHECK(contains(first.out, "one is at version 120"));
+    for (const char* stale : {"none", "119"}) {
+        const auto refused = append(stale, events);
+        CHECK(refused.code == 1);
+        CHECK(contains(refused.err, "version_conflict"));
+    }
+    CHECK(append("120", events).code == 0);
+    CHECK(append("exists", events).code == 0);
+    const auto broken = append("360", events + "{broken\n");
+    CHECK(broken.code == 2);
+    CHECK(contains(broken.err, "line 241"));
+    CHECK(append("360", events + R"({"type":"not a name"})").code == 1);
+    CHECK(append("360", "\n").code == 1);
     const auto page = s.http("GET", "/v1/streams/one/events?limit=1&direction=backward").json();
     CHECK(page.at("items").at(0).at("version") == 360);
 }

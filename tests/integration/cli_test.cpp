@@ -161,10 +161,9 @@ TEST_CASE("cli: a reader that has seen enough ends it quietly") {
     for (int i = 0; i < 3; ++i)
         REQUIRE(cli({"command", "send", "counter.increment", "c", "--url", s.url()}).code == 0);
     const std::string program = "'" + flexcore_program().string() + "'";
-    const auto piped = run("/bin/sh", {{"-c", program + " events tail --from start | head -n 1"},
-                                       {{"FLEXCORE_URL", s.url()}},
-                                       {},
-                                       {}});
+    const auto piped = run(
+        "/bin/sh",
+        {{"-c", program + " events read --all | head -n 1"}, {{"FLEXCORE_URL", s.url()}}, {}, {}});
     CHECK(piped.code == 0);
     CHECK(count_of(piped.out, "\n") == 1);
     CHECK(piped.err.empty());

@@ -159,7 +159,17 @@ TEST_CASE("settings: a flag that is wrong in itself is wrong use, a file or vari
     CHECK(problems_of(in).at(0).wrong_flag);
     in.flags = {{"plugins.load", "", "--plugin", true}};
     CHECK(problems_of(in).at(0).wrong_flag);
+    for (const auto& [key, value] : std::map<std::string, std::string>{
+             {"store.data", ""}, {"store.url", "mysql:"}, {"http.host", "[::1"}}) {
+        INFO(key);
+        in.flags = {{key, value, "--flag"}};
+        CHECK(problems_of(in).at(0).wrong_flag);
+    }
+    in.flags = {{"http.host", "0.0.0.0", "--listen"}};
+    CHECK_FALSE(problems_of(in).at(0).wrong_flag);
     in.flags = {};
+    in.environment = {{"FLEXCORE_STORE_DATA", ""}};
+    CHECK_FALSE(problems_of(in).at(0).wrong_flag);
     in.environment = {{"FLEXCORE_LOG_LEVEL", "loud"}};
     CHECK_FALSE(problems_of(in).at(0).wrong_flag);
 }
@@ -181,6 +191,8 @@ TEST_CASE("settings: wrong types are refused, not guessed") {
         INFO(line);
         CHECK(from_file{line}.problems().size() == 1);
     }
+    CHECK(contains(from_file{"http.port = 8e3"}.problems().at(0).text, "not a fraction"));
+    CHECK(contains(from_file{"log.level = 2020-01-01"}.problems().at(0).text, "not a date"));
 }
 
 TEST_CASE("settings: durations and sizes are integers in the name's unit or texts with their own") {

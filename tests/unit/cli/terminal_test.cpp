@@ -1,5 +1,8 @@
 #include "cli/terminal.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 
 #include <sstream>
@@ -17,6 +20,18 @@ TEST_CASE("terminal: numbers are grouped by thousands") {
     CHECK(grouped(999) == "999");
     CHECK(grouped(1'000) == "1,000");
     CHECK(grouped(1'234'567) == "1,234,567");
+}
+
+TEST_CASE("terminal: a pipe whose reader has gone is noticed without writing") {
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    CHECK_FALSE(reader_gone(ends[1]));
+    ::close(ends[0]);
+    CHECK(reader_gone(ends[1]));
+    ::close(ends[1]);
+    const int null = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+    CHECK_FALSE(reader_gone(null));
+    ::close(null);
 }
 
 TEST_CASE("terminal: tables align, numbers to the right") {
