@@ -237,8 +237,10 @@ TEST_CASE("life: a running request finishes before the server stops") {
     std::mutex gate;
     gate.lock();
     for (int i = 0; i < 4; ++i) house.workers.post([&] { const std::lock_guard wait{gate}; });
+    REQUIRE(eventually([&] { return house.workers.waiting() == 0; }));
     raw_client client{house.port()};
     client.send("GET /v1/events HTTP/1.1\r\nHost: a\r\n\r\n");
+    REQUIRE(eventually([&] { return house.workers.waiting() == 1; }));
     raw_client other{house.port()};
     CHECK(other.get("/livez").status == 200);
     std::jthread stopping{[&] { house.server->stop(); }};
@@ -257,6 +259,7 @@ TEST_CASE("life: what does not finish is closed at stop_max, and late answers ar
     std::mutex gate;
     gate.lock();
     for (int i = 0; i < 4; ++i) house.workers.post([&] { const std::lock_guard wait{gate}; });
+    REQUIRE(eventually([&] { return house.workers.waiting() == 0; }));
     raw_client client{house.port()};
     client.send("GET /v1/events HTTP/1.1\r\nHost: a\r\n\r\n");
     CHECK(eventually([&] { return house.workers.waiting() >= 1; }));
