@@ -145,7 +145,6 @@ result<void> view_writer::transaction::commit(position new_checkpoint) {
     auto done = usable();
     if (done) done = session_->noted(write_changes(new_checkpoint));
     end();
-    if (done) session_->checkpoint_when_due();
     return done;
 }
 

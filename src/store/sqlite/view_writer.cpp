@@ -227,6 +227,8 @@ result<std::unique_ptr<view_transaction>> view_writer::begin(generation_id id, p
     const auto in = idle();
     if (!in) return fail(in.error());
     auto& db = (*in)->db;
+    // Not behind the commit that made it due: whoever waits for those rows is told first.
+    (*in)->checkpoint_when_due();
     const auto on = (*in)->noted((*in)->of(id));
     if (!on) return fail(on.error());
     if (auto ok = (*in)->noted(db.run((*in)->begin, "begin a transaction")); !ok) {

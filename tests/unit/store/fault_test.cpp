@@ -231,3 +231,69 @@ TEST_CASE("fault: under random faults every acknowledged event is there exactly 
     for (const auto& id : acknowledged) CHECK(ids.contains(id));
     CHECK(acknowledged.size() > 50);
 }
+
+TEST_CASE("fault: under random faults a follower is shown what the log ends up with, in order",
+          "[store][fault]") {
+    faulty_log store;
+    std::mt19937 random{GENERATE(1u, 2u, 3u)};
+    std::atomic<bool> over{false};
+    std::vector<uuid> followed;
+    bool in_order = true;
+    std::thread follower{[&] {
+        for (position after = 0;;) {
+            const bool last = over;
+            const auto page = store.log().read_log({}, after, 100, direction::forward);
+            if (!page) continue;
+            for (const auto& event : page->batch->events) {
+                in_order = in_order && event.pos == after + 1;
+                after = event.pos;
+                followed.push_back(event.id);
+            }
+            if (last && page->at_end) return;
+        }
+    }};
+    for (int i = 0; i < 200; ++i) {
+        switch (random() % 10) {
+            case 0:
+                fault::now().syncs_to_fail = static_cast<int>(1 + random() % 3);
+                break;
+            case 1:
+                fault::now().device_full = true;
+                break;
+            case 2:
+                fault::now().write_fails = true;
+                break;
+            case 3:
+                fault::now().sync_fails = true;
+                break;
+            case 4:
+                fault::now().database_sync_fails = true;
+                break;
+            case 5:
+                fault::now().writes_to_fail = 1;
+                break;
+            default:
+                fault::now().heal();
+                break;
+        }
+        const event one{.data = "\"" + std::string(random() % 20'000, 'x') + "\""};
+        (void)append(store.log(), {.stream = "s-" + std::to_string(random() % 5),
+                                   .events = std::vector<event>(1 + random() % 4, one)});
+    }
+    fault::now().heal();
+    store.append_in_the_end({.appends = {{.stream = "last"}}});
+    CHECK(store.listened_to_all());
+    over = true;
+    follower.join();
+    CHECK(in_order);
+    store.close();
+    store.open();
+    std::vector<uuid> stored;
+    for (position after = 0;;) {
+        const auto page = value(store.log().read_log({}, after, 1000, direction::forward));
+        for (const auto& event : page.batch->events) stored.push_back(event.id);
+        if (page.at_end) break;
+        after = page.scanned_to;
+    }
+    CHECK(followed == stored);
+}
