@@ -1,8 +1,6 @@
 #include "cli/bulk_report_impl.hpp"
 #include "cli/terminal.hpp"
 
-#include <signal.h>
-
 #include <CLI/CLI.hpp>
 
 #include <fmt/format.h>
@@ -10,6 +8,7 @@
 
 #include <array>
 #include <atomic>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <ostream>
@@ -66,12 +65,12 @@ void print_json(std::ostream& out, const bulk_tally& tally) {
 class stop_by_signal {
 public:
     explicit stop_by_signal(bulk& work) {
-        caught_ = 0;
-        target_ = &work;
+        signal_number = 0;
+        target = &work;
         struct sigaction action{};
         action.sa_handler = [](int number) {
-            caught_ = number;
-            if (bulk* target = target_) target->stop();
+            signal_number = number;
+            if (bulk* running = target) running->stop();
         };
         action.sa_flags = SA_RESETHAND;
         for (std::size_t i = 0; i < numbers.size(); ++i) {
@@ -83,19 +82,19 @@ public:
     ~stop_by_signal() {
         for (std::size_t i = 0; i < numbers.size(); ++i)
             ::sigaction(numbers[i], &before_[i], nullptr);
-        target_ = nullptr;
+        target = nullptr;
     }
     stop_by_signal(const stop_by_signal&) = delete;
     stop_by_signal& operator=(const stop_by_signal&) = delete;
 
     /// The signal; 0: none.
-    [[nodiscard]] static int caught() noexcept { return caught_; }
+    [[nodiscard]] static int caught() noexcept { return signal_number; }
 
 private:
     static constexpr std::array numbers{SIGINT, SIGTERM};
     // Lock-free, so that the handler may touch them.
-    static inline std::atomic<bulk*> target_;
-    static inline std::atomic<int> caught_;
+    static inline std::atomic<bulk*> target;
+    static inline std::atomic<int> signal_number;
     std::array<struct sigaction, numbers.size()> before_{};
 };
 

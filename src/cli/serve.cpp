@@ -110,9 +110,9 @@ void add_serve_options(CLI::App& app, serve_options& o) {
             [&o, name, key](const std::string& text) { o.flags.push_back({key, text, name}); },
             about);
     };
-    const auto many = [&](const char* name, std::function<void(const texts&)> take,
+    const auto many = [&](const char* name, const std::function<void(const texts&)>& take,
                           const char* about) {
-        app.add_option_function<texts>(name, std::move(take), about)
+        app.add_option_function<texts>(name, take, about)
             ->expected(1)
             ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     };
