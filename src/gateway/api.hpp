@@ -7,6 +7,7 @@
 
 #include "gateway/errc.hpp"
 #include "gateway/exchange.hpp"
+#include "gateway/places.hpp"
 #include "gateway/router.hpp"
 #include "gateway/server.hpp"
 
@@ -19,6 +20,8 @@ namespace flexcore::gateway {
 
 /// Reads handed to the workers and not yet done; beyond this the answer is busy.
 inline constexpr std::size_t reads_waiting_max = 1'024;
+/// Requests that wait for a read model to come to their position; beyond this the answer is busy.
+inline constexpr std::size_t positions_waited_max = 10'000;
 /// Stream reads of at most this many events run on the io thread: their cost is a few dozen
 /// microseconds, less than two changes of thread.
 inline constexpr std::size_t io_thread_events_max = 100;
@@ -31,7 +34,8 @@ struct api : std::enable_shared_from_this<api> {
     std::atomic<bool> draining{false};
     /// Changes with every plugin that comes or goes: prepared queries of before are void.
     std::atomic<std::uint64_t> catalogue_epoch{1};
-    std::atomic<std::size_t> reads_waiting{0};
+    places reads_waiting{reads_waiting_max};
+    places positions_waited{positions_waited_max};
     bool loopback = true;  ///< the server listens on a loopback address only
     std::string openapi;   ///< the document, made from the route table
 
@@ -51,14 +55,15 @@ inline void give(responder& answer, result<response> out) {
 /// Runs `work(const request&) → result<response>` on a worker, unless too many wait already.
 template <class Work>
 void on_worker(const std::shared_ptr<api>& on, responder answer, Work work) {
-    if (on->reads_waiting.fetch_add(1, std::memory_order_relaxed) >= reads_waiting_max) {
-        on->reads_waiting.fetch_sub(1, std::memory_order_relaxed);
+    places::held place = on->reads_waiting.take();
+    if (!place) {
         answer(error{make_error_code(gateway_errc::busy), "Too many reads are waiting."});
         return;
     }
-    on->services.workers.post([on, answer = std::move(answer), work = std::move(work)]() mutable {
+    on->services.workers.post([on, place = std::move(place), answer = std::move(answer),
+                               work = std::move(work)]() mutable {
         result<response> out = work(answer.asked());
-        on->reads_waiting.fetch_sub(1, std::memory_order_relaxed);
+        place = places::held{};
         give(answer, std::move(out));
     });
 }

@@ -44,8 +44,9 @@ void request::clear() {
     at.reset();
     ndjson = false;
     // A large body's memory is given back; a small one's is of use to the next request.
+    // (Assigning an empty one would keep it.)
     if (body.capacity() > 4096)
-        body = std::string{};
+        std::string{}.swap(body);
     else
         body.clear();
     who.tenant.clear();

@@ -48,9 +48,14 @@ void when_fresh(const std::shared_ptr<api>& on, responder answer, Go go) {
         return one.first.name == models.front();
     });
     if (!exists) return go(std::move(answer));
+    places::held place = on->positions_waited.take();
+    if (!place)
+        return answer(error{make_error_code(gateway_errc::busy), "Too many requests are waiting."});
     on->services.projections.when_reached(
         models, at_least->min_position, monotonic::now() + at_least->wait,
-        [on, models, answer = std::move(answer), go = std::move(go)](bool reached) mutable {
+        [on, models, place = std::move(place), answer = std::move(answer),
+         go = std::move(go)](bool reached) mutable {
+            place = places::held{};
             if (reached) return go(std::move(answer));
             answer(error{make_error_code(bus::bus_errc::read_model_behind),
                          "The read model has not come to this position yet."}

@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::size_t unsent_bytes_max = 256u << 10;
 constexpr std::size_t events_per_turn = 256;
+constexpr std::size_t spare_bytes_max = 64u << 10;
 constexpr int turns_per_visit = 8;
 constexpr monotonic::duration comment_every = std::chrono::seconds{15};
 constexpr monotonic::duration id_every = std::chrono::seconds{1};
@@ -136,6 +137,9 @@ private:
         if (text_.empty()) return;
         last_sent_ = monotonic::now();
         port_->write(text_);
+        // One large event would otherwise stay as room in every follower that was given it.
+        for (std::string* one : {&text_, &json_})
+            if (one->capacity() > spare_bytes_max) std::string{}.swap(*one);
     }
 
     /// A block with an id alone moves the client's last id and wakes nobody.

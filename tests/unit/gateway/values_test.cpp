@@ -175,3 +175,11 @@ TEST_CASE("output queue: bytes leave in order, whatever pieces they came in and 
     }
     CHECK(got == expected);
 }
+
+TEST_CASE("request: a large body's memory is not kept for the next request") {
+    request one;
+    one.body.assign(1'000'000, 'x');
+    one.clear();
+    CHECK(one.body.empty());
+    CHECK(one.body.capacity() <= 4096);
+}
