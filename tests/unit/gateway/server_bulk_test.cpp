@@ -102,7 +102,7 @@ TEST_CASE("bulk: a client that reads only at the end gets everything") {
     CHECK(house.store.log->head() == count);
 }
 
-TEST_CASE("bulk: unsent answers are bounded; at the bound the server stops reading") {
+TEST_CASE("bulk: unsent answers are bounded, at the bound the server stops reading") {
     gateway::http_settings settings = server_house::quick();
     settings.output_bytes_max = 100'000;
     server_house house{settings};
