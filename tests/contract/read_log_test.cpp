@@ -175,7 +175,7 @@ TEST_CASE("read log: a tenant's few events among many others', both ways, in pag
         CHECK(all_positions(log, own, direction::forward, limit) == expected);
         CHECK(all_positions(log, own, direction::backward, limit) == reversed(expected));
     }
-    const log_filter none{.tenant = "small", .what = {{.stream_prefix = "many"}}};
-    CHECK(all_positions(log, none, direction::forward, 10).empty());
-    CHECK(all_positions(log, none, direction::backward, 10).empty());
+    const log_filter foreign{.tenant = "small", .what = {{.stream_prefix = "many"}}};
+    CHECK(all_positions(log, foreign, direction::forward, 10).empty());
+    CHECK(all_positions(log, foreign, direction::backward, 10).empty());
 }

@@ -99,15 +99,19 @@ call_outcome instance::lifecycle_call(call_kind kind, deadline until) {
             waits->changed.notify_all();
         });
     std::unique_lock lock{waits->mutex};
-    waits->changed.wait(lock, [&] { return waits->outcome.has_value(); });
-    const bool returned = waits->changed.wait_until(lock, until, [&] { return waits->returned; });
-    call_outcome outcome = *std::move(waits->outcome);
-    lock.unlock();
-    if (returned) {
+    // The call may be answered long after it returned, or before; the deadline answers what does
+    // neither.
+    waits->changed.wait(lock, [&] { return waits->outcome.has_value() || waits->returned; });
+    if (waits->changed.wait_until(lock, until, [&] { return waits->returned; })) {
+        lock.unlock();
         runner.join();
+        lock.lock();
     } else {
         runner.detach();  // it hangs inside the plugin; the instance stays as long
     }
+    waits->changed.wait(lock, [&] { return waits->outcome.has_value(); });
+    call_outcome outcome = *std::move(waits->outcome);
+    lock.unlock();
     return outcome;
 }
 

@@ -10,6 +10,8 @@
 #include <unistd.h>
 #include <boost/json/parse.hpp>
 
+#include <catch2/catch.hpp>
+
 #include <algorithm>
 #include <charconv>
 #include <condition_variable>
@@ -265,5 +267,18 @@ bool eventually(const std::function<bool()>& holds) {
     }
     return true;
 }
+
+held_workers::held_workers(server_house& house) {
+    for (int i = 0; i < 4; ++i) {
+        house.workers.post([gate = gate_] { const std::lock_guard wait{*gate}; });
+    }
+    REQUIRE(eventually([&] { return house.workers.waiting() == 0; }));
+}
+
+held_workers::~held_workers() {
+    if (held_.owns_lock()) held_.unlock();
+}
+
+void held_workers::let_go() { held_.unlock(); }
 
 }  // namespace flexcore::tests

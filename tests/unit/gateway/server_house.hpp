@@ -17,6 +17,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -111,5 +112,19 @@ private:
 
 /// Waits until `holds`, at most raw_client::patience; answers whether it does.
 [[nodiscard]] bool eventually(const std::function<bool()>& holds);
+
+/// Every worker of a house is busy until `let_go`, or until this goes: reads wait. One thread's.
+class held_workers {
+public:
+    explicit held_workers(server_house&);
+    ~held_workers();
+    held_workers(const held_workers&) = delete;
+    held_workers& operator=(const held_workers&) = delete;
+    void let_go();
+
+private:
+    std::shared_ptr<std::mutex> gate_ = std::make_shared<std::mutex>();  ///< workers let go last
+    std::unique_lock<std::mutex> held_{*gate_};
+};
 
 }  // namespace flexcore::tests

@@ -8,7 +8,6 @@
 #include <unistd.h>
 #include <catch2/catch.hpp>
 
-#include <mutex>
 #include <thread>
 
 using namespace flexcore;
@@ -233,11 +232,7 @@ TEST_CASE("life: while draining connections are taken and readyz is 503, then al
 
 TEST_CASE("life: a running request finishes before the server stops") {
     server_house house;
-    // A worker that is busy until told holds the request.
-    std::mutex gate;
-    gate.lock();
-    for (int i = 0; i < 4; ++i) house.workers.post([&] { const std::lock_guard wait{gate}; });
-    REQUIRE(eventually([&] { return house.workers.waiting() == 0; }));
+    held_workers held{house};
     raw_client client{house.port()};
     client.send("GET /v1/events HTTP/1.1\r\nHost: a\r\n\r\n");
     REQUIRE(eventually([&] { return house.workers.waiting() == 1; }));
@@ -245,7 +240,7 @@ TEST_CASE("life: a running request finishes before the server stops") {
     CHECK(other.get("/livez").status == 200);
     std::jthread stopping{[&] { house.server->stop(); }};
     CHECK(eventually([&] { return house.metric("flexcore_http_connections") == 1; }));
-    gate.unlock();
+    held.let_go();
     const answer got = client.receive();
     CHECK(got.status == 200);
     CHECK(got.field("connection") == "close");
@@ -256,10 +251,7 @@ TEST_CASE("life: what does not finish is closed at stop_max, and late answers ar
     gateway::http_settings settings = server_house::quick();
     settings.stop_max = milliseconds{300};
     server_house house{settings};
-    std::mutex gate;
-    gate.lock();
-    for (int i = 0; i < 4; ++i) house.workers.post([&] { const std::lock_guard wait{gate}; });
-    REQUIRE(eventually([&] { return house.workers.waiting() == 0; }));
+    held_workers held{house};
     raw_client client{house.port()};
     client.send("GET /v1/events HTTP/1.1\r\nHost: a\r\n\r\n");
     CHECK(eventually([&] { return house.workers.waiting() >= 1; }));
@@ -267,7 +259,7 @@ TEST_CASE("life: what does not finish is closed at stop_max, and late answers ar
     CHECK(client.closed());
     house.server.reset();
     house.server = std::make_unique<gateway::http_server>(server_house::quick(), house.services());
-    gate.unlock();
+    held.let_go();
 }
 
 TEST_CASE("life: without file descriptors the server waits instead of spinning, then goes on") {

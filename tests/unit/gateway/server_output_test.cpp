@@ -28,22 +28,15 @@ void write_big_page(server_house& house) {
 std::string get(const std::string& target, const std::string& fields = "") {
     return "GET " + target + " HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n";
 }
-
-/// Every worker busy until it is unlocked: reads wait.
-class held_workers {
-public:
-    explicit held_workers(server_house& house) {
-        gate_->lock();
-        for (int i = 0; i < 4; ++i)
-            house.workers.post([gate = gate_] { const std::lock_guard wait{*gate}; });
-        REQUIRE(eventually([&] { return house.workers.waiting() == 0; }));
-    }
-    void let_go() { gate_->unlock(); }
+});
+REQUIRE(eventually([&] { return house.workers.waiting() == 0; }));
+}
+void let_go() { gate_->unlock(); }
 
 private:
-    const std::shared_ptr<std::mutex> gate_ =
-        std::make_shared<std::mutex>();  // workers let go last
-};
+const std::shared_ptr<std::mutex> gate_ = std::make_shared<std::mutex>();  // workers let go last
+}
+;
 
 }  // namespace
 
