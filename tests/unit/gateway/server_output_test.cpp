@@ -3,7 +3,6 @@
 
 #include <catch2/catch.hpp>
 
-#include <mutex>
 #include <thread>
 
 using namespace flexcore;
@@ -28,15 +27,6 @@ void write_big_page(server_house& house) {
 std::string get(const std::string& target, const std::string& fields = "") {
     return "GET " + target + " HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n";
 }
-});
-REQUIRE(eventually([&] { return house.workers.waiting() == 0; }));
-}
-void let_go() { gate_->unlock(); }
-
-private:
-const std::shared_ptr<std::mutex> gate_ = std::make_shared<std::mutex>();  // workers let go last
-}
-;
 
 }  // namespace
 
