@@ -63,8 +63,7 @@ result<call*> instance::open(call_kind kind, deadline until) {
         return fail(plugin_errc::busy, "the plugin has as many calls in flight as it takes");
     // Counted first, looked after: who closes and then finds nothing in flight can be sure.
     if (closed_ && kind != call_kind::drain) {
-        calls_.retire(*made);
-        calls_.give_back(*made);
+        calls_.give_back(*made);  // as it was taken: nothing to retire, and it is not guarded here
         return fail(plugin_errc::draining, "the plugin is going out of service");
     }
     made->kind = kind;
