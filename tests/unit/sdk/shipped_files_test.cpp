@@ -70,7 +70,7 @@ TEST_CASE("counter builds alone, copied elsewhere, against this tree") {
     const auto run = [&](const std::string& command) {
         return names_of("cd '" + folder.string() + "' && " + command + " 2>&1");
     };
-    run("cmake -S . -B build -DFLEXCORE_TREE='" FLEXCORE_SOURCE_DIR "'");
+    run("cmake -G Ninja -S . -B build -DFLEXCORE_TREE='" FLEXCORE_SOURCE_DIR "'");
     run("cmake --build build");
     loaded_plugin copy{folder / "build/plugins/counter.so"};
     CHECK(copy.send("counter", "1", "counter.increment", R"({"by":3})").result == R"({"value":3})");
