@@ -61,6 +61,17 @@ int make_memory(const std::string& name) {
     return ::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING);
 }
 
+/// From now on nobody can change the copy. EBUSY means that the kernel itself holds one of its
+/// pages for a moment, to move it for instance; each attempt waits for that up to 150 ms.
+bool seal(int memory) {
+    constexpr int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+    constexpr int attempts_max = 20;
+    for (int attempt = 1; ::fcntl(memory, F_ADD_SEALS, seals) != 0; ++attempt) {
+        if (errno != EBUSY || attempt == attempts_max) return false;
+    }
+    return true;
+}
+
 result<void> copy(int from, int to, off_t size) {
     std::vector<char> buffer(std::size_t{1} << 16);
     for (off_t done = 0; done < size;) {
@@ -139,8 +150,7 @@ result<void> library::open_file(const fs::path& given, const std::vector<fs::pat
     if (memory.get() < 0)
         return fail(plugin_errc::bad_file, "no memory for the library", system_text());
     if (auto copied = copy(file.get(), memory.get(), about.st_size); !copied) return copied;
-    if (::fcntl(memory.get(), F_ADD_SEALS,
-                F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0)
+    if (!seal(memory.get()))
         return fail(plugin_errc::bad_file, "the copy cannot be sealed", system_text());
     if (auto checked = check_copy(memory.get(), static_cast<std::size_t>(about.st_size)); !checked)
         return checked;
