@@ -139,8 +139,8 @@ result<subscriber::taken> subscriber::take(std::size_t limit) {
     if (!page) return std::unexpected{std::move(page.error())};
     my.bus->from_log.add();
     my.seen = std::max(my.seen, page->scanned_to);
-    return taken{page->batch ? std::move(page->batch) : no_events(), my.seen,
-                 my.seen >= my.bus->ring.head()};
+    if (!page->batch) page->batch = no_events();
+    return taken{std::move(page->batch), my.seen, my.seen >= my.bus->ring.head()};
 }
 
 void subscriber::wait(std::move_only_function<void()> wake) {

@@ -39,6 +39,7 @@ result<void> check_names(const route& to, const std::vector<query_arg>& args) {
         });
         if (!known) {
             std::vector<std::string_view> names;
+            names.reserve(to.query.size());
             for (const query_param& q : to.query) names.push_back(q.name);
             return fail(gateway_errc::bad_request, unknown_arg(args[i].name, names));
         }

@@ -10,8 +10,6 @@
 namespace flexcore::gateway {
 namespace {
 
-using store::direction;
-
 std::string next_text(std::uint64_t next) {
     return next == 0 ? std::string{} : std::to_string(next);
 }
