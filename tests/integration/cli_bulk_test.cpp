@@ -1,11 +1,11 @@
 #include "program.hpp"
 #include "support/server.hpp"
 
-#include <signal.h>
-
 #include <catch2/catch.hpp>
 
 #include <boost/json/parse.hpp>
+
+#include <csignal>
 
 using namespace flexcore::test;
 

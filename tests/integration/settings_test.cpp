@@ -194,7 +194,7 @@ TEST_CASE("usage: --help of each sub-command shows examples") {
                                                  {"health"},
                                                  {"version"}}) {
         auto args = path;
-        args.push_back("--help");
+        args.emplace_back("--help");
         const auto help = cli(args);
         INFO(help.out);
         CHECK(help.code == 0);

@@ -124,7 +124,8 @@ void add_to(event_batch& page, const stored_event& stored) {
 
 class memory_log final : public event_log, log_backend {
 public:
-    memory_log(const writer_limits& limits, telemetry::metrics& metrics, log_writer::clock clock)
+    memory_log(const writer_limits& limits, telemetry::metrics& metrics,
+               const log_writer::clock& clock)
         : clock_{clock}, writer_{*this, limits, metrics, 0, 0, clock} {}
 
     void append(append_request request, append_done done) override {

@@ -125,6 +125,7 @@ public:
     result<std::vector<generation>> generations() override {
         std::lock_guard lock{mutex_};
         std::vector<generation> all;
+        all.reserve(contents_.generations.size());
         for (const auto& [id, stored] : contents_.generations) all.push_back(stored.about);
         return all;
     }

@@ -25,7 +25,7 @@ telemetry::health_report report(writer_condition condition) {
 
 class sqlite_log final : public event_log {
 public:
-    sqlite_log(const event_log_settings& settings, connection_settings reading,
+    sqlite_log(const event_log_settings& settings, const connection_settings& reading,
                std::unique_ptr<event_writer> backend, std::unique_ptr<event_reader> anchor,
                event_reader::log_end end, telemetry::metrics& metrics,
                telemetry::health_registry& health)

@@ -14,7 +14,7 @@ constexpr std::size_t reader_cache_kib = 2 * 1024;
 
 class sqlite_views final : public view_store {
 public:
-    sqlite_views(std::shared_ptr<data_folder> folder, connection_settings reading,
+    sqlite_views(std::shared_ptr<data_folder> folder, const connection_settings& reading,
                  std::unique_ptr<view_writer> writer)
         : folder_{std::move(folder)},
           readers_{[reading] { return view_snapshot_reader::open(reading); }},
