@@ -18,20 +18,36 @@ struct worker_pool::state {
     std::condition_variable wake;
     std::deque<task> queue;
     std::size_t running = 0;  // tasks begun and not ended: they may still post
+    std::size_t idle = 0;     // threads that wait
+    bool waking = false;      // one of them has been called and has not come yet
     bool stopping = false;
     std::vector<std::thread> threads;
+
+    /// Whether to call a thread. One at a time: who comes and finds more calls the next. Tasks that
+    /// are over sooner than a thread wakes up then cost one wake-up together, not one each.
+    [[nodiscard]] bool calls() {
+        if (waking || idle == 0 || queue.empty()) return false;
+        return waking = true;
+    }
 
     void work() {
         std::unique_lock lock{mutex};
         for (;;) {
             // While another task runs it may post more, and `stop` promises to run that too.
-            wake.wait(lock, [&] { return !queue.empty() || (stopping && running == 0); });
+            ++idle;
+            while (queue.empty() && !(stopping && running == 0)) {
+                wake.wait(lock);
+                waking = false;
+            }
+            --idle;
             if (queue.empty()) return;
             {
                 task next = std::move(queue.front());
                 queue.pop_front();
                 ++running;
+                const bool more = calls();
                 lock.unlock();
+                if (more) wake.notify_one();
                 run_task(next);
             }  // what the task holds goes away outside the lock
             lock.lock();
@@ -51,15 +67,17 @@ worker_pool::worker_pool(std::string name, std::size_t threads)
 worker_pool::~worker_pool() { stop(); }
 
 void worker_pool::post(task work) {
+    bool call = false;
     {
         const std::lock_guard lock{state_->mutex};
         // Otherwise nobody is left to run it: it is destroyed unrun, behind the lock.
         if (!state_->stopping || state_->running > 0 || !state_->queue.empty()) {
             state_->queue.push_back(std::move(work));
             work = nullptr;
+            call = state_->calls();
         }
     }
-    state_->wake.notify_one();
+    if (call) state_->wake.notify_one();
 }
 
 void worker_pool::stop() {

@@ -1,15 +1,13 @@
 #include "telemetry/log.hpp"
 
 #include "telemetry/log_line.hpp"
+#include "telemetry/log_queue.hpp"
 
-#include <spdlog/async_logger.h>
-#include <spdlog/details/thread_pool.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <atomic>
-#include <chrono>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
@@ -18,17 +16,14 @@
 namespace flexcore::telemetry {
 namespace {
 
-/// Lines waiting for the disk or terminal; beyond, the oldest are dropped.
-constexpr std::size_t queue_lines_max = 8192;
-constexpr std::chrono::seconds flush_interval{1};
 /// Room for a line that is built again and again on one thread; a larger one is given back.
 constexpr std::size_t line_bytes_kept = 4096;
 
 struct running_log {
-    log_settings settings;
-    std::shared_ptr<spdlog::async_logger> logger;
-    // Goes first: its destructor writes out the queue and joins, then nobody else has the logger.
-    std::shared_ptr<spdlog::details::thread_pool> writer;
+    running_log(log_settings s, std::shared_ptr<spdlog::logger> to)
+        : settings{std::move(s)}, queue{std::move(to)} {}
+    const log_settings settings;
+    log_queue queue;
 };
 
 std::shared_mutex current_mutex;       // written at start and stop only
@@ -49,10 +44,6 @@ spdlog::sink_ptr make_sink(const std::string& file) {
 /// Writes out what waits and forgets the log. `current_mutex` must be held.
 void stop_locked() {
     level_min = level::off;
-    if (!current) return;
-    spdlog::flush_every(std::chrono::seconds{0});
-    spdlog::drop(current->logger->name());
-    current->logger->flush();
     current.reset();
 }
 
@@ -61,17 +52,8 @@ void stop_locked() {
 result<void> log_start(const log_settings& settings) try {
     const std::unique_lock lock{current_mutex};
     stop_locked();
-    auto log = std::make_unique<running_log>();
-    log->settings = settings;
-    log->writer = std::make_shared<spdlog::details::thread_pool>(queue_lines_max, 1);
-    log->logger =
-        std::make_shared<spdlog::async_logger>("flexcore", make_sink(settings.file), log->writer,
-                                               spdlog::async_overflow_policy::overrun_oldest);
-    log->logger->set_level(spdlog::level::trace);  // `level_min` decides
-    log->logger->flush_on(spdlog::level::warn);
-    spdlog::register_logger(log->logger);
-    spdlog::flush_every(flush_interval);
-    current = std::move(log);
+    auto logger = std::make_shared<spdlog::logger>("flexcore", make_sink(settings.file));
+    current = std::make_unique<running_log>(settings, std::move(logger));
     level_min = settings.level_min;
     return {};
 } catch (const spdlog::spdlog_ex& e) {
@@ -94,7 +76,7 @@ bool log_enabled(level l) noexcept {
 
 std::uint64_t log_dropped() noexcept {
     const std::shared_lock lock{current_mutex};
-    return current ? current->writer->overrun_counter() : 0;
+    return current ? current->queue.dropped() : 0;
 }
 
 void log(level l, std::string_view logger, std::string_view message,
@@ -111,9 +93,7 @@ void log(level l, std::string_view logger, std::string_view message,
         } else {
             append_text_line(line, entry, current->settings.colour);
         }
-        const bool urgent = l >= level::warn;
-        current->logger->log(urgent ? spdlog::level::warn : spdlog::level::info,
-                             spdlog::string_view_t{line.data(), line.size()});
+        current->queue.push(line, l >= level::warn);
     }
     if (line.capacity() > line_bytes_kept) line = {};
 }

@@ -1,4 +1,4 @@
-// Log: one line per happening, JSON or coloured text, through spdlog's asynchronous logger.
+// Log: one line per happening, JSON or coloured text, written by a thread of its own.
 //
 // Threads:  any. A full queue drops the oldest lines and counts them (a slow disk or terminal
 //           never slows a request).

@@ -259,8 +259,8 @@ private:
 }  // namespace
 
 std::unique_ptr<event_log> open_log(const writer_limits& limits, telemetry::metrics& metrics,
-                                    log_writer::clock clock) {
-    return std::make_unique<memory_log>(limits, metrics, std::move(clock));
+                                    const log_writer::clock& clock) {
+    return std::make_unique<memory_log>(limits, metrics, clock);
 }
 
 }  // namespace flexcore::store::memory

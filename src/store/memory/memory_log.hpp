@@ -11,6 +11,6 @@
 namespace flexcore::store::memory {
 
 [[nodiscard]] std::unique_ptr<event_log> open_log(const writer_limits&, telemetry::metrics&,
-                                                  log_writer::clock = now_unix_us);
+                                                  const log_writer::clock& = now_unix_us);
 
 }  // namespace flexcore::store::memory
