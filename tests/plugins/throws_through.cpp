@@ -1,8 +1,10 @@
-// Lets an exception out of its table, which the contract forbids.
+// Lets an exception out of its table, which the contract forbids; with the input `release` out of
+// the release of its result.
 #include <flexcore/plugin_abi.h>
 
 #include <cstring>
 #include <stdexcept>
+#include <string_view>
 
 namespace {
 
@@ -10,8 +12,13 @@ const fxc_host* host;
 int nothing;
 
 void well(fxc_instance*, fxc_call call) { host->call_succeed(host, call, nullptr); }
-[[noreturn]] void handle(fxc_instance*, fxc_call, const fxc_message* const*, std::size_t) {
-    throw std::runtime_error{"straight through the table"};
+[[noreturn]] void release(fxc_buffer*) { throw std::runtime_error{"straight through the release"}; }
+void handle(fxc_instance*, fxc_call call, const fxc_message* const* messages, std::size_t) {
+    const std::string_view input{static_cast<const char*>(messages[0]->payload.data),
+                                 messages[0]->payload.size};
+    if (input != "release") throw std::runtime_error{"straight through the table"};
+    fxc_buffer result{"x", 1, release, nullptr};
+    host->call_succeed(host, call, &result);
 }
 const fxc_lifecycle lifecycle{sizeof(fxc_lifecycle), 0, well, well, well, nullptr, nullptr};
 const fxc_single processor{sizeof(fxc_single), 0, handle};

@@ -79,7 +79,16 @@ void call_succeed(const fxc_host* host, fxc_call handle, fxc_buffer* result) noe
             call_failure::origin::contract, FXC_INTERNAL, "no memory for the result", {}, {}};
     }
     if (result != nullptr) {
-        if (result->release != nullptr) result->release(result);
+        if (result->release != nullptr) {
+            // Caught here: this function may let nothing out, and the call must end all the same.
+            const auto thrown = guard(self->name(), [&] { result->release(result); });
+            if (thrown && !failure)
+                failure = {call_failure::origin::contract,
+                           FXC_INTERNAL,
+                           "let an exception out of release: " + *thrown,
+                           {},
+                           {}};
+        }
         *result = {};
     }
     self->complete(handle, std::move(failure), std::move(text));

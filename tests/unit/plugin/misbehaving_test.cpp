@@ -50,6 +50,9 @@ TEST_CASE("exceptions: one that does come through the table is caught at the wal
     REQUIRE_FALSE(thrown.has_value());
     CHECK(thrown.error().code == make_error_code(plugin_errc::failed));
     CHECK(thrown.error().log.contains("through the table"));
+    const auto released = in.execute("throws_through", "release");
+    REQUIRE_FALSE(released.has_value());
+    CHECK(released.error().log.contains("through the release"));
     CHECK(in.status("throws_through").in_flight == 0);
     check_alive(in);
 }
