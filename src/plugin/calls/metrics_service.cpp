@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace flexcore::plugin {
@@ -15,6 +16,14 @@ namespace {
 constexpr std::size_t name_max = 64;
 constexpr std::size_t help_max = 256;
 constexpr std::size_t label_value_max = 128;
+
+/// What the host itself counts about plugins.
+constexpr std::array<std::string_view, 6> of_the_host{
+    "flexcore_plugin_calls_total", "flexcore_plugin_failures_total",
+    "flexcore_plugin_in_flight",   "flexcore_plugin_overdue",
+    "flexcore_plugin_retired",     "flexcore_plugin_stale_completions_total"};
+/// The series that Prometheus makes of one histogram.
+constexpr std::array<std::string_view, 3> of_a_histogram{"_bucket", "_count", "_sum"};
 
 bool is_metric_name(std::string_view text) {
     return !text.empty() && !(text.front() >= '0' && text.front() <= '9') &&
@@ -59,9 +68,22 @@ std::optional<telemetry::labels> labels_of(const std::string& plugin, const fxc_
 
 }  // namespace
 
+bool metric_names::is_taken(const std::string& name, std::int32_t kind) const {
+    // A plugin called "calls" with a counter "total" would end up here.
+    if (std::ranges::find(of_the_host, name) != of_the_host.end()) return true;
+    for (const std::string_view suffix : of_a_histogram) {
+        if (kind == FXC_HISTOGRAM && names_.contains(name + std::string{suffix})) return true;
+        if (!name.ends_with(suffix)) continue;
+        const auto base = names_.find(name.substr(0, name.size() - suffix.size()));
+        if (base != names_.end() && base->second.kind == FXC_HISTOGRAM) return true;
+    }
+    return false;
+}
+
 std::optional<std::string> metric_names::claim(const std::string& name, std::int32_t kind,
                                                std::string_view unit, std::string_view help) {
     const std::lock_guard lock{mutex_};
+    if (is_taken(name, kind)) return std::nullopt;
     const auto [at, fresh] =
         names_.try_emplace(name, claimed{kind, std::string{unit}, std::string{help}});
     if (!fresh && (at->second.kind != kind || at->second.unit != unit)) return std::nullopt;

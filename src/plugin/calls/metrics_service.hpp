@@ -22,7 +22,8 @@ namespace flexcore::plugin {
 /// name that is used with two kinds or helps. Threads: any.
 class metric_names {
 public:
-    /// The help the name was first defined with; nothing when it has another kind.
+    /// The help the name was first defined with; nothing when it has another kind, or when it is
+    /// the host's own or that of a series of a histogram.
     [[nodiscard]] std::optional<std::string> claim(const std::string& name, std::int32_t kind,
                                                    std::string_view unit, std::string_view help);
 
@@ -32,6 +33,8 @@ private:
         std::string unit;
         std::string help;
     };
+    [[nodiscard]] bool is_taken(const std::string& name, std::int32_t kind) const;
+
     std::mutex mutex_;
     std::map<std::string, claimed> names_;
 };

@@ -225,3 +225,23 @@ TEST_CASE("metrics: a plugin's series carry its name, are bounded, and never tak
     CHECK(registry.text().contains(
         R"(flexcore_plugin_my_plugin_orders_total{plugin="my-plugin"} 2)"));
 }
+
+TEST_CASE("metrics: a plugin's name cannot lead into the host's own series or a histogram's") {
+    telemetry::metrics registry;
+    metric_names names;
+    registry.counter_for("flexcore_plugin_calls_total", "Calls made to plugins", {{"plugin", "x"}});
+    const auto define = [&](const char* plugin, int kind, std::string_view name) {
+        metrics_service service{plugin, registry, names};
+        const auto metric = service.define(kind, view_of(name), {}, view_of("help"));
+        service.record(metric, 1, nullptr, 0);
+        return metric != 0;
+    };
+    CHECK_FALSE(define("calls", FXC_COUNTER, "total"));
+    CHECK_FALSE(define("in", FXC_GAUGE, "flight"));
+    CHECK_FALSE(define("stale", FXC_COUNTER, "completions"));
+    CHECK(define("calls", FXC_COUNTER, "others"));
+    CHECK(define("p", FXC_HISTOGRAM, "size"));
+    CHECK_FALSE(define("p", FXC_GAUGE, "size_count"));
+    CHECK(define("p", FXC_GAUGE, "depth_sum"));
+    CHECK_FALSE(define("p", FXC_HISTOGRAM, "depth"));
+}
