@@ -1,9 +1,9 @@
 // Commands: one, a batch, bulk, and the catalogue.
-#include "base/names.hpp"
 #include "bus/errc.hpp"
 #include "gateway/api.hpp"
 #include "gateway/body_reader.hpp"
 #include "gateway/catalogue_page.hpp"
+#include "gateway/command_body.hpp"
 #include "gateway/event_json.hpp"
 #include "gateway/fingerprint.hpp"
 #include "gateway/json_object.hpp"
@@ -18,38 +18,6 @@ namespace {
 
 constexpr std::size_t batch_commands_max = 1000;
 constexpr std::string_view command_path = "/v1/commands";
-
-/// `text` is what the client sent for this command: its fingerprint guards command_id and key.
-result<bus::command> read_command(json::slice value, std::string pointer) {
-    findings found;
-    object_reader from{value, std::move(pointer), found};
-    bus::command out;
-    if (auto type = from.require_text("type")) {
-        if (!is_name(*type)) from.bad("type", "must be a name");
-        out.type = std::move(*type);
-    }
-    if (auto id = from.require_text("id")) {
-        if (!is_stream_name(*id) || id->size() > aggregate_id_bytes_max)
-            from.bad("id", "must be 1 to 255 bytes of UTF-8 without control characters");
-        out.aggregate_id = std::move(*id);
-    }
-    if (const auto data = from.require("data")) out.data = data->text;
-    if (const auto metadata = from.take("metadata"))
-        out.metadata = read_metadata(*metadata, from.pointer("metadata"), found);
-    if (const auto expected = from.take("expected_version")) {
-        out.expected = read_expected_version(*expected);
-        if (!out.expected)
-            from.bad("expected_version",
-                     "must be a version or one of \"any\", \"none\" and \"exists\"");
-    }
-    if (auto id = from.text("command_id")) {
-        out.command_id = parse_uuid(*id);
-        if (!out.command_id) from.bad("command_id", "must be a UUID");
-    }
-    from.finish();
-    if (found.any()) return fail(found.to_error());
-    return out;
-}
 
 std::string reply_json(const bus::command_reply& reply) {
     std::string out;
@@ -76,6 +44,7 @@ std::string reply_json(const bus::command_reply& reply) {
     return out;
 }
 
+/// `text` is what the client sent for this command: its fingerprint guards command_id and key.
 void add_fingerprint(bus::command& what, std::string_view text) {
     if (what.command_id || !what.idempotency_key.empty())
         what.fingerprint = fingerprint(command_path, text);

@@ -11,6 +11,7 @@
 
 option(FLEXCORE_TESTS "Build the tests" ON)
 set(FLEXCORE_SANITIZE "" CACHE STRING "-fsanitize= list: address,undefined or thread")
+option(FLEXCORE_FUZZ "Build the fuzz targets with libFuzzer (clang)" OFF)
 
 set(CMAKE_CXX_STANDARD 23)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -55,6 +56,9 @@ add_compile_options($<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wno-deprecated-declarati
 if(FLEXCORE_SANITIZE)
   add_compile_options(-fsanitize=${FLEXCORE_SANITIZE} -fno-sanitize=vptr -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${FLEXCORE_SANITIZE})
+endif()
+if(FLEXCORE_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
 find_package(Threads REQUIRED)
