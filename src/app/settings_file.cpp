@@ -3,6 +3,19 @@
 #include "base/nearest.hpp"
 
 #include <fmt/format.h>
+
+// The parser takes things for granted that a file can break ("[?"): it would end the process, or do
+// anything at all where assertions are off. So they are on, and throw.
+#undef NDEBUG
+namespace flexcore::app {
+namespace {
+struct broken_assumption {};
+constexpr void take_for_granted(bool holds) {
+    if (!holds) throw broken_assumption{};
+}
+}  // namespace
+}  // namespace flexcore::app
+#define TOML_ASSERT(expr) ::flexcore::app::take_for_granted(static_cast<bool>(expr))
 #include <toml++/toml.h>
 
 #include <algorithm>
@@ -162,6 +175,29 @@ result<std::string> text_of(const std::filesystem::path& path) {
     return text;
 }
 
+/// Whether the parser stops at an assumption of its own within the first lines.
+bool breaks_an_assumption(std::string_view text) {
+    try {
+        (void)toml::parse(text);
+    } catch (const toml::parse_error&) {
+        return false;
+    } catch (const broken_assumption&) {
+        return true;
+    }
+    return false;
+}
+
+/// The line whose arrival breaks the parser, counted from 1. It reads from front to back, so all
+/// shorter beginnings of the text are sound to it and all longer ones are not.
+std::size_t breaking_line(std::string_view text) {
+    std::vector<std::size_t> ends;
+    for (std::size_t at = text.find('\n'); at != text.npos; at = text.find('\n', at + 1))
+        ends.push_back(at + 1);
+    const auto found = std::ranges::partition_point(
+        ends, [&](std::size_t end) { return !breaks_an_assumption(text.substr(0, end)); });
+    return static_cast<std::size_t>(found - ends.begin()) + 1;
+}
+
 }  // namespace
 
 std::string unknown_setting(const std::string& key) {
@@ -200,6 +236,11 @@ std::vector<file_value> read_settings_file(const std::filesystem::path& path,
         problems.push_back(
             {fmt::format("{}:{}:{}", path.string(), e.source().begin.line, e.source().begin.column),
              std::string{e.description()}});
+        return {};
+    } catch (const broken_assumption&) {
+        problems.push_back({fmt::format("{}:{}", path.string(), breaking_line(*text)),
+                            "is not TOML: a name of letters, digits, - and _ is expected, or one "
+                            "in quotes"});
         return {};
     }
 }

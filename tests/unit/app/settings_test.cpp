@@ -127,6 +127,17 @@ TEST_CASE("settings: a file that is not TOML is refused with line and column") {
     CHECK_FALSE(problems[0].text.empty());
 }
 
+TEST_CASE("settings: a file the parser did not foresee is refused with its line") {
+    for (const char* header : {"[?", "[?]", "[[?]]", "[ \x01 ]"}) {
+        INFO(header);
+        const from_file file{std::string{"http.port = 1\n\n"} + header + "\nx = 1\n"};
+        const auto problems = file.problems();
+        REQUIRE(problems.size() == 1);
+        CHECK(problems[0].where.starts_with(file.place("3")));
+        CHECK_FALSE(problems[0].text.empty());
+    }
+}
+
 TEST_CASE("settings: a file that is not there is refused by name") {
     setting_inputs in;
     in.file = "/nowhere/flexcore.toml";
