@@ -150,7 +150,10 @@ struct landing {
 void query_bus::state::ask(query q, std::shared_ptr<const registered_query> entry,
                            query_done done) {
     const auto now = monotonic::now();
-    if (q.until == no_deadline) q.until = now + settings.timeout;
+    // Waiting for a position is the client's choice and has its own bound; the handler's time
+    // begins after it.
+    if (q.until == no_deadline)
+        q.until = now + settings.timeout + (q.min_position == 0 ? monotonic::duration{} : q.wait);
     const bool admitted =
         in_flight->fetch_add(1, std::memory_order_relaxed) < settings.in_flight_max;
     auto waiter = std::make_shared<query_waiter>(entry, std::move(done), q.until, in_flight);

@@ -162,6 +162,24 @@ TEST_CASE("queries: min_position waits for the read model, also in front of the 
     CHECK(answer.error().members->at("position") == 200);
 }
 
+TEST_CASE("queries: the wait for a position is not cut short by the time a handler has") {
+    query_world w{{.timeout = 20ms}};
+    w.put("1", R"({"n":1})");
+    auto handler = w.add_get();
+    bus::query q;
+    q.min_position = 200;
+    q.wait = 30s;
+    const auto begun = monotonic::now();
+    const auto waits = w.ask(q);
+    {
+        const std::lock_guard lock{w.progress.mutex};
+        CHECK(w.progress.until >= begun + 30s);
+    }
+    w.progress.at = 200;
+    w.progress.answer(true);
+    CHECK(waits.get());
+}
+
 TEST_CASE("queries: equal ones that wait for a worker run once") {
     query_world w;
     w.put("1", "{}");

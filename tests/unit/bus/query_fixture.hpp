@@ -28,9 +28,10 @@ private:
 class set_progress final : public bus::read_model_progress {
 public:
     store::position reached(const std::vector<std::string>&) const override { return at.load(); }
-    void when_reached(const std::vector<std::string>&, store::position, deadline,
+    void when_reached(const std::vector<std::string>&, store::position, deadline latest,
                       std::move_only_function<void(bool)> done) override {
         const std::lock_guard lock{mutex};
+        until = latest;
         waiting = std::move(done);
     }
     void answer(bool how) {
@@ -44,6 +45,7 @@ public:
     std::atomic<store::position> at{100};
     std::mutex mutex;
     std::move_only_function<void(bool)> waiting;
+    deadline until{};  ///< of the last wait, under mutex
 };
 
 struct query_world : world {
