@@ -48,6 +48,12 @@ request_parser::request_parser(request& into, body_taker& body, std::size_t head
 std::size_t request_parser::feed(std::string_view bytes, boost::system::error_code& bad) {
     const std::size_t used = put(boost::asio::const_buffer{bytes.data(), bytes.size()}, bad);
     if (bad == http::error::need_more) bad = {};
+    // Beast unfolds folded lines of a trailer; here they break the framing as they do in a head.
+    if (!bad && last_chunk_end_ != nullptr) {
+        const std::string_view trailer{last_chunk_end_, bytes.data() + used};
+        if (trailer.find("\r\n ") != trailer.npos || trailer.find("\r\n\t") != trailer.npos)
+            bad = http::error::bad_obs_fold;
+    }
     return used;
 }
 
@@ -124,6 +130,7 @@ std::size_t request_parser::on_body_impl(text body, code& bad) {
 
 void request_parser::on_chunk_header_impl(std::uint64_t bytes, text extensions, code& bad) {
     extension_bytes_ += extensions.size();
+    if (bytes == 0) last_chunk_end_ = extensions.data() + extensions.size();
     if (extension_bytes_ > extension_bytes_max_)
         bad = http::error::bad_chunk_extension;
     else if (!body_.begin_chunk(bytes))

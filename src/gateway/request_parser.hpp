@@ -52,6 +52,7 @@ private:
     std::uint32_t seen_ = 0;  ///< which single fields have come
     std::size_t extension_bytes_max_;
     std::size_t extension_bytes_ = 0;  ///< of all chunks; they say nothing, so they are bounded
+    const char* last_chunk_end_ = nullptr;  ///< in the bytes of this call: behind the last size
 };
 
 }  // namespace flexcore::gateway
