@@ -51,6 +51,17 @@ result<void> check_names(const route& to, const std::vector<query_arg>& args) {
     return {};
 }
 
+std::string allow_field(const std::array<const route*, verbs>& by_verb) {
+    std::string out;
+    for (std::size_t i = 0; i < verbs; ++i) {
+        if (by_verb[i] == nullptr) continue;
+        out += name_of(static_cast<verb>(i));
+        out += ", ";
+        if (static_cast<verb>(i) == verb::get) out += "HEAD, ";
+    }
+    return out + "OPTIONS";
+}
+
 }  // namespace
 
 router::router() : root_{std::make_unique<node>()} {}
@@ -104,15 +115,12 @@ const route* router::match::of(verb method) const noexcept {
     return (*by_verb)[slot(method == verb::head ? verb::get : method)];
 }
 
-std::string router::match::allow() const {
-    std::string out;
-    for (std::size_t i = 0; i < verbs; ++i) {
-        if ((*by_verb)[i] == nullptr) continue;
-        out += name_of(static_cast<verb>(i));
-        out += ", ";
-        if (static_cast<verb>(i) == verb::get) out += "HEAD, ";
-    }
-    return out + "OPTIONS";
+std::string router::match::allow() const { return allow_field(*by_verb); }
+
+std::string router::allow() const {
+    std::array<const route*, verbs> any{};
+    for (const auto& one : routes_) any[slot(one->method)] = one.get();
+    return allow_field(any);
 }
 
 result<std::shared_ptr<const resolved_target>> resolve(const router& table, verb method,
@@ -123,7 +131,7 @@ result<std::shared_ptr<const resolved_target>> resolve(const router& table, verb
         if (method != verb::options)
             return fail(gateway_errc::bad_request, "The target * is for OPTIONS only.");
         return fail(error{make_error_code(gateway_errc::method_not_allowed), "Options."}.with(
-            "allow", "GET, HEAD, POST, DELETE, OPTIONS"));
+            "allow", boost::json::string{table.allow()}));
     }
     auto segments = decode_path(parts->path);
     if (!segments) return fail(std::move(segments.error()));

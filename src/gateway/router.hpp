@@ -70,6 +70,8 @@ public:
         [[nodiscard]] std::string allow() const;  ///< for the Allow field
     };
     [[nodiscard]] match find(const std::vector<std::string>& segments) const;
+    /// The methods any path takes, for the Allow field of `OPTIONS *`.
+    [[nodiscard]] std::string allow() const;
 
 private:
     struct node;
