@@ -19,7 +19,7 @@ std::string etag_of(std::string_view data) {
     static const boost::uuids::name_generator_sha1 hash{boost::uuids::ns::oid()};
     const auto bytes = hash(data.data(), data.size());
     constexpr std::string_view digits = "0123456789abcdef";
-    std::string tag = "\"";
+    std::string tag = "W/\"";
     for (const std::uint8_t byte : bytes) {
         tag += digits[byte >> 4];
         tag += digits[byte & 15];

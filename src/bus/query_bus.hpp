@@ -41,7 +41,7 @@ struct query {
 /// Immutable, shared by the cache and everybody it answers.
 struct query_answer {
     std::string body;         ///< {"data":…,"position":n}, ready to send
-    std::string etag;         ///< strong, quoted, over the data
+    std::string etag;         ///< over the data; weak, since the position beside it may differ
     store::position pos = 0;  ///< the last change the answer reflects
 };
 using query_done = std::move_only_function<void(result<std::shared_ptr<const query_answer>>)>;

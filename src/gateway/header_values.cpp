@@ -66,6 +66,7 @@ media_type parse_media_type(std::string_view text) {
 }
 
 bool etag_matches(std::string_view field, std::string_view etag) noexcept {
+    if (etag.starts_with("W/")) etag.remove_prefix(2);
     while (!field.empty()) {
         const std::size_t comma = field.find(',');
         std::string_view one = trim_space(field.substr(0, comma));

@@ -19,7 +19,7 @@ struct media_type {
 };
 [[nodiscard]] media_type parse_media_type(std::string_view);
 
-/// Whether a strong `etag` (with its quotes) is among those of an If-None-Match field.
+/// Whether `etag` (with its quotes), weak or strong, is among those of an If-None-Match field.
 [[nodiscard]] bool etag_matches(std::string_view if_none_match, std::string_view etag) noexcept;
 
 /// A W3C traceparent that may be continued.

@@ -107,7 +107,7 @@ result<response> get_row(const api& on, const request& asked) {
     if (!*row) return fail(gateway_errc::not_found, "The read model has no row with this key.");
     response out;
     append_row(out.body, **row);
-    std::string etag = "\"" + fingerprint("", (*row)->json).substr(0, 32) + "\"";
+    std::string etag = "W/\"" + fingerprint("", (*row)->json).substr(0, 32) + "\"";
     if (etag_matches(asked.fields.if_none_match, etag)) {
         out.status = 304;
         out.content_type = {};

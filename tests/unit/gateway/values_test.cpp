@@ -33,6 +33,9 @@ TEST_CASE("header values: media types") {
 TEST_CASE("header values: If-None-Match") {
     CHECK(etag_matches("\"a\"", "\"a\""));
     CHECK(etag_matches("\"b\" , W/\"a\"", "\"a\""));
+    CHECK(etag_matches("\"a\"", "W/\"a\""));
+    CHECK(etag_matches("W/\"a\"", "W/\"a\""));
+    CHECK_FALSE(etag_matches("W/\"b\"", "W/\"a\""));
     CHECK(etag_matches("*", "\"a\""));
     CHECK_FALSE(etag_matches("\"b\"", "\"a\""));
     CHECK_FALSE(etag_matches("", "\"a\""));
