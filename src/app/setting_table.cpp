@@ -47,6 +47,7 @@ setting_value load(const std::vector<std::filesystem::path>& field) {
     std::ranges::transform(field, texts.begin(), [](const auto& path) { return path.string(); });
     return texts;
 }
+setting_value load(const std::vector<std::string>& field) { return field; }
 setting_value load(const std::vector<plugin_entry>& field) { return field; }
 
 void store(bool& field, const setting_value& v) { field = std::get<bool>(v); }
@@ -72,6 +73,9 @@ void store(std::vector<std::filesystem::path>& field, const setting_value& v) {
     const auto& texts = std::get<std::vector<std::string>>(v);
     field.assign(texts.begin(), texts.end());
 }
+void store(std::vector<std::string>& field, const setting_value& v) {
+    field = std::get<std::vector<std::string>>(v);
+}
 void store(std::vector<plugin_entry>& field, const setting_value& v) {
     field = std::get<std::vector<plugin_entry>>(v);
 }
@@ -91,7 +95,8 @@ setting bare(std::string key, std::string about) {
                                                                : setting_kind::integer;
     else if constexpr (std::is_enum_v<Field>)
         row.kind = setting_kind::choice, row.choices = names_of(Field{});
-    else if constexpr (std::same_as<Field, std::vector<std::filesystem::path>>)
+    else if constexpr (std::same_as<Field, std::vector<std::filesystem::path>> ||
+                       std::same_as<Field, std::vector<std::string>>)
         row.kind = setting_kind::list;
     else if constexpr (std::same_as<Field, std::vector<plugin_entry>>)
         row.kind = setting_kind::plugins;
@@ -125,38 +130,45 @@ void append(std::vector<setting>& table, Rows&&... rows) {
 #define FLEXCORE_FIELD(path) [](auto& s) -> auto& { return s.path; }
 
 void add_http(std::vector<setting>& t) {
-    append(t,
-           row("http.host", FLEXCORE_FIELD(http.host),
-               "Address to listen on: an IP address or localhost. Others than loopback need "
-               "security.allow_anonymous_non_loopback."),
-           row("http.port", FLEXCORE_FIELD(http.port), 0, 65'535,
-               "Port to listen on. 0 takes a free one (see --port-file)."),
-           row("http.body_bytes_max", FLEXCORE_FIELD(http.body_bytes_max), kib, gib,
-               "Largest body of a request; of NDJSON, the largest line. Beyond is 413."),
-           row("http.json_depth_max", FLEXCORE_FIELD(http.json_depth_max), 1, 512,
-               "Deepest nesting of JSON in a request. Beyond is 400."),
-           row("http.header_bytes_max", FLEXCORE_FIELD(http.header_bytes_max), kib, mib,
-               "Largest head (request line and headers) of a request."),
-           row("http.connections_max", FLEXCORE_FIELD(http.connections_max), 1, 1'000'000,
-               "Connections open at once. Each needs a file descriptor."),
-           row("http.pipeline_max", FLEXCORE_FIELD(http.pipeline_max), 1, 10'000,
-               "Pipelined requests of one connection that are worked on at once."),
-           row("http.output_bytes_max", FLEXCORE_FIELD(http.output_bytes_max), 64 * kib, gib,
-               "Answers of one connection that wait to be sent. Beyond, nothing more is read."),
-           row("http.header_timeout_ms", FLEXCORE_FIELD(http.header_timeout), 100, hour,
-               "A head must be complete this long after its first byte."),
-           row("http.body_timeout_ms", FLEXCORE_FIELD(http.body_timeout), 100, hour,
-               "A body must make progress this often."),
-           row("http.idle_timeout_ms", FLEXCORE_FIELD(http.idle_timeout), 100, 24 * hour,
-               "A kept connection without requests is closed after this long."),
-           row("http.write_timeout_ms", FLEXCORE_FIELD(http.write_timeout), 100, hour,
-               "A client must take some of its answer this often, or it is cut."),
-           row("http.drain_ms", FLEXCORE_FIELD(http.drain), 0, 20 * second,
-               "How long connections are still taken after SIGTERM, with /readyz at 503, so that "
-               "load balancers can look away first."),
-           row("http.plugin_loading", FLEXCORE_FIELD(http.plugin_loading),
-               "Whether POST /v1/plugins loads plugins. Only ever effective on loopback."),
-           row("http.access_log", FLEXCORE_FIELD(http.access_log), "One log line per request."));
+    append(
+        t,
+        row("http.host", FLEXCORE_FIELD(http.host),
+            "Address to listen on: an IP address or localhost. Others than loopback need "
+            "security.allow_anonymous_non_loopback."),
+        row("http.port", FLEXCORE_FIELD(http.port), 0, 65'535,
+            "Port to listen on. 0 takes a free one (see --port-file)."),
+        row("http.body_bytes_max", FLEXCORE_FIELD(http.body_bytes_max), kib, gib,
+            "Largest body of a request; of NDJSON, the largest line. Beyond is 413."),
+        row("http.json_depth_max", FLEXCORE_FIELD(http.json_depth_max), 1, 512,
+            "Deepest nesting of JSON in a request. Beyond is 400."),
+        row("http.header_bytes_max", FLEXCORE_FIELD(http.header_bytes_max), kib, mib,
+            "Largest head (request line and headers) of a request."),
+        row("http.connections_max", FLEXCORE_FIELD(http.connections_max), 1, 1'000'000,
+            "Connections open at once. Each needs a file descriptor."),
+        row("http.pipeline_max", FLEXCORE_FIELD(http.pipeline_max), 1, 10'000,
+            "Pipelined requests of one connection that are worked on at once."),
+        row("http.output_bytes_max", FLEXCORE_FIELD(http.output_bytes_max), 64 * kib, gib,
+            "Answers of one connection that wait to be sent. Beyond, nothing more is read."),
+        row("http.header_timeout_ms", FLEXCORE_FIELD(http.header_timeout), 100, hour,
+            "A head must be complete this long after its first byte."),
+        row("http.body_timeout_ms", FLEXCORE_FIELD(http.body_timeout), 100, hour,
+            "A body must make progress this often."),
+        row("http.idle_timeout_ms", FLEXCORE_FIELD(http.idle_timeout), 100, 24 * hour,
+            "A kept connection without requests is closed after this long."),
+        row("http.write_timeout_ms", FLEXCORE_FIELD(http.write_timeout), 100, hour,
+            "A client must take some of its answer this often, or it is cut."),
+        row("http.socket_idle_timeout_ms", FLEXCORE_FIELD(http.socket_idle_timeout), 100, 24 * hour,
+            "A WebSocket whose client is silent this long, pongs included, is closed. It is "
+            "pinged at half of it."),
+        row("http.cors_origins", FLEXCORE_FIELD(http.cors_origins),
+            "Origins of web pages that may ask from a browser, beside those of this server's "
+            "own address: [\"https://app.example.com\"]. Empty: none."),
+        row("http.drain_ms", FLEXCORE_FIELD(http.drain), 0, 20 * second,
+            "How long connections are still taken after SIGTERM, with /readyz at 503, so that "
+            "load balancers can look away first."),
+        row("http.plugin_loading", FLEXCORE_FIELD(http.plugin_loading),
+            "Whether POST /v1/plugins loads plugins. Only ever effective on loopback."),
+        row("http.access_log", FLEXCORE_FIELD(http.access_log), "One log line per request."));
 }
 
 void add_store(std::vector<setting>& t) {

@@ -3,6 +3,7 @@
 #include "app/settings_impl.hpp"
 #include "base/json.hpp"
 #include "base/nearest.hpp"
+#include "gateway/origins.hpp"
 
 #include <arpa/inet.h>
 #include <unistd.h>
@@ -139,6 +140,12 @@ void check_together(const loaded_settings& loaded, std::vector<settings_problem>
                            "strangers out",
                            s.http.host),
                problems);
+    for (const std::string& one : s.http.cors_origins)
+        demand_alone(gateway::canonical_origin(one).has_value(), loaded, "http.cors_origins",
+                     fmt::format("must list origins such as \"https://app.example.com:8443\", not "
+                                 "\"{}\"",
+                                 one),
+                     problems);
     demand(s.http.drain < s.runtime.stop_max, loaded, "http.drain_ms",
            "must be below runtime.stop_ms_max", problems);
     demand_alone(

@@ -7,6 +7,7 @@
 
 #include "gateway/errc.hpp"
 #include "gateway/exchange.hpp"
+#include "gateway/origins.hpp"
 #include "gateway/places.hpp"
 #include "gateway/router.hpp"
 #include "gateway/server.hpp"
@@ -27,10 +28,12 @@ inline constexpr std::size_t positions_waited_max = 10'000;
 inline constexpr std::size_t io_thread_events_max = 100;
 
 struct api : std::enable_shared_from_this<api> {
-    api(http_settings s, http_services v) : settings{std::move(s)}, services{std::move(v)} {}
+    api(http_settings s, http_services v)
+        : settings{std::move(s)}, services{std::move(v)}, origins{settings.cors_origins} {}
 
     const http_settings settings;
     const http_services services;
+    const origin_list origins;  ///< of other pages that may ask
     std::atomic<bool> draining{false};
     /// Changes with every plugin that comes or goes: prepared queries of before are void.
     std::atomic<std::uint64_t> catalogue_epoch{1};

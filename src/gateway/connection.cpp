@@ -79,7 +79,8 @@ void connection::close() {
     line.swap(line_);
     for (const auto& one : line) {
         one->owner = nullptr;
-        home_->core().counts.answered(*one, one->stream_started ? 200 : status_of_gone);
+        const int begun = one->stream_raw ? 101 : 200;
+        home_->core().counts.answered(*one, one->stream_started ? begun : status_of_gone);
         if (!one->session) continue;
         one->session->on_closed();
         one->session.reset();

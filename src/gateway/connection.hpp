@@ -64,6 +64,7 @@ private:
     enum class phase : std::uint8_t {
         head,    ///< between requests or inside a head
         body,    ///< inside a body
+        tunnel,  ///< what comes belongs to the session that took the connection over (101)
         ended,   ///< nothing more is taken; answers are on their way
         linger,  ///< all is sent; what still comes is read away
         closed,
@@ -84,6 +85,7 @@ private:
     bool take_body(std::string_view) override;
     bool begin_chunk(std::uint64_t bytes) override;
     void end_body();
+    [[nodiscard]] bool take_tunnel_bytes();
     void body_broken(error);
     void dispatch(const std::shared_ptr<exchange>&);
     void refuse(const error&);

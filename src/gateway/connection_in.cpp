@@ -109,9 +109,19 @@ bool connection::take_input() {
         } else if (phase_ == phase::body) {
             if (!take_body_bytes()) return false;
         } else {
-            return false;
+            return phase_ == phase::tunnel && take_tunnel_bytes();
         }
     }
+}
+
+/// Never true: its session asks for more when there is room.
+bool connection::take_tunnel_bytes() {
+    const std::shared_ptr<stream_session> session = current_->session;
+    if (input().empty() || !session || !session->wants_body()) return false;
+    const std::string_view bytes = input();
+    in_begin_ = in_end_;
+    session->on_body(bytes);
+    return false;
 }
 
 bool connection::take_head() {
@@ -174,6 +184,12 @@ void connection::begin_request(std::string_view head) {
         dispatch(fresh);
         // A bulk body may be empty; then it is over before it began.
         if (fresh->req.ndjson && fresh->session) fresh->session->on_body_end();
+        if (fresh->stream_raw) {
+            phase_ = phase::tunnel;
+            current_ = fresh;
+        }
+        // It has come too late to be told with the others.
+        if (fresh->session && home_->finishing()) fresh->session->on_stopping();
     } else {
         fresh->answer = std::move(refused);
         fresh->ready = true;
@@ -356,6 +372,9 @@ bool connection::input_ended() {
             else
                 end_after_output();
             return true;
+        case phase::tunnel:
+            close();
+            return false;
         case phase::ended:
         case phase::closed:
             return false;

@@ -34,7 +34,7 @@ void connection::send_ready() {
         if (first.streaming()) {
             send_stream(first);
             if (!first.stream_finished) return;
-            pop_front(200);
+            pop_front(first.stream_raw ? 101 : 200);
         } else if (first.ready) {
             send_answer(first);
             pop_front(first.answer->status);
@@ -73,6 +73,7 @@ void connection::send_stream(exchange& of) {
         of.stream_started = true;
         // HTTP/1.0 knows no chunks: the answer ends with the connection.
         if (of.req.http10) of.close = true;
+        const bool chunked = !of.req.http10 && !of.stream_raw;
         std::string& text = out_.tail();
         const std::size_t before = text.size();
         append_head(text, *of.stream_head,
@@ -80,14 +81,16 @@ void connection::send_stream(exchange& of) {
                      .date = home_->date(),
                      .http10 = of.req.http10,
                      .close = of.close,
-                     .chunked = !of.req.http10,
-                     .until_close = of.req.http10});
+                     .chunked = chunked,
+                     .until_close = !chunked});
+        if (of.stream_raw) of.close = true;
         out_.grown(text.size() - before);
         of.bytes_sent = text.size() - before;
     }
     if (!of.stream_text.empty()) {
         of.bytes_sent += of.stream_text.size();
-        if (!of.req.http10) {
+        const bool chunked = !of.req.http10 && !of.stream_raw;
+        if (chunked) {
             char size[18];
             char* end = std::to_chars(size, size + 16, of.stream_text.size(), 16).ptr;
             *end++ = '\r';
@@ -96,9 +99,9 @@ void connection::send_stream(exchange& of) {
         }
         out_.append(std::move(of.stream_text));
         of.stream_text.clear();
-        if (!of.req.http10) out_.append(std::string_view{"\r\n"});
+        if (chunked) out_.append(std::string_view{"\r\n"});
     }
-    if (of.stream_finished && !of.stream_cut && !of.req.http10)
+    if (of.stream_finished && !of.stream_cut && !of.req.http10 && !of.stream_raw)
         out_.append(std::string_view{"0\r\n\r\n"});
 }
 
@@ -107,6 +110,7 @@ void connection::pop_front(int status) {
     line_.pop_front();
     home_->core().counts.answered(*done, status);
     last_request_ = now_;
+    if (done == current_) current_.reset();  // it had the connection
     if (done->session) {
         done->session->on_closed();
         done->session.reset();

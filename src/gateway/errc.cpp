@@ -36,6 +36,8 @@ public:
                 return "busy";
             case gateway_errc::not_ready:
                 return "not ready";
+            case gateway_errc::upgrade_required:
+                return "upgrade required";
         }
         return "unknown";
     }

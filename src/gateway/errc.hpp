@@ -20,6 +20,7 @@ enum class gateway_errc {
     expectation_failed,  ///< Expect names something other than 100-continue
     busy,                ///< a limit of the gateway is reached; try again
     not_ready,           ///< this node should get no traffic now
+    upgrade_required,    ///< the call is a WebSocket; the answer says which
 };
 std::error_code make_error_code(gateway_errc) noexcept;
 

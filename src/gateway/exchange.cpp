@@ -16,13 +16,14 @@ void exchange::reuse(exchange_owner* of) {
     session.reset();
     stream_head.reset();
     stream_text.clear();
-    stream_started = stream_finished = stream_was_full = stream_cut = false;
+    stream_started = stream_finished = stream_was_full = stream_cut = stream_raw = false;
     bytes_sent = 0;
 }
 
 void exchange::begin(response head) {
     FLEXCORE_CHECK(!stream_started && !stream_head);
     if (owner == nullptr) return;
+    stream_raw = head.status == 101;
     stream_head = std::move(head);
     owner->stream_moved(*this);
 }

@@ -40,7 +40,8 @@ public:
 class stream_session {
 public:
     virtual ~stream_session() = default;
-    /// A piece of the request's body. Only where the route reads it as it arrives.
+    /// A piece of the request's body, or of what the client sends after a 101. Only where the route
+    /// reads it as it arrives.
     virtual void on_body(std::string_view) {}
     virtual void on_body_end() {}
     /// False: the connection stops reading until stream_port::body_wanted.
@@ -62,7 +63,8 @@ public:
 class stream_port {
 public:
     virtual ~stream_port() = default;
-    /// Sends status and fields; once, before `write`.
+    /// Sends status and fields; once, before `write`. Inside the handler a 101 turns the connection
+    /// over to the session: on_body gets the client's bytes, `write` sends them as they are.
     virtual void begin(response head) = 0;
     virtual void write(std::string_view) = 0;
     [[nodiscard]] virtual std::size_t unsent() const noexcept = 0;
@@ -104,6 +106,7 @@ public:
     std::string stream_text;              ///< written, not yet put on the wire
     bool stream_started = false, stream_finished = false, stream_was_full = false;
     bool stream_cut = false;  ///< ends without its end mark
+    bool stream_raw = false;  ///< its bytes go as they are: the connection is its own (101)
     std::uint64_t bytes_sent = 0;
     [[nodiscard]] bool streaming() const noexcept { return session != nullptr; }
     [[nodiscard]] const std::shared_ptr<io_home>& home() const noexcept { return home_; }

@@ -38,6 +38,15 @@ std::string_view trim_space(std::string_view text) noexcept {
     return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
 }
 
+bool list_has(std::string_view list, std::string_view element) noexcept {
+    while (!list.empty()) {
+        const std::size_t comma = std::min(list.find(','), list.size());
+        if (same_ignoring_case(trim_space(list.substr(0, comma)), element)) return true;
+        list.remove_prefix(std::min(comma + 1, list.size()));
+    }
+    return false;
+}
+
 bool is_visible_ascii(std::string_view text, std::size_t bytes_max) noexcept {
     return !text.empty() && text.size() <= bytes_max &&
            std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7F; });

@@ -10,6 +10,8 @@ namespace flexcore::gateway {
 [[nodiscard]] bool same_ignoring_case(std::string_view a, std::string_view b) noexcept;
 /// Without spaces and tabs around it.
 [[nodiscard]] std::string_view trim_space(std::string_view) noexcept;
+/// Whether a comma-separated list has the element, in whatever case.
+[[nodiscard]] bool list_has(std::string_view list, std::string_view element) noexcept;
 /// 1 to `bytes_max` visible ASCII characters (0x21 to 0x7E).
 [[nodiscard]] bool is_visible_ascii(std::string_view, std::size_t bytes_max) noexcept;
 

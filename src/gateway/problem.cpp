@@ -43,6 +43,7 @@ constexpr problem_kind command_rejected{422, "command_rejected", "The command wa
 constexpr problem_kind idempotency_conflict{422, "idempotency_conflict",
                                             "The key is known with another request"};
 constexpr problem_kind plugin_refused{422, "plugin_refused", "The plugin cannot be loaded"};
+constexpr problem_kind upgrade_required{426, "upgrade_required", "An upgrade is needed"};
 constexpr problem_kind header_too_large{431, "header_too_large", "The header is too large"};
 constexpr problem_kind internal{500, "internal", "Internal error"};
 constexpr problem_kind plugin_failed{502, "plugin_failed", "The plugin failed"};
@@ -97,6 +98,8 @@ const problem_kind& of(gateway_errc code) {
             return busy;
         case gateway_errc::not_ready:
             return not_ready;
+        case gateway_errc::upgrade_required:
+            return upgrade_required;
     }
     return internal;
 }

@@ -41,11 +41,19 @@ struct resolved_target {
     }
 };
 
+/// What a WebSocket is asked for with.
+struct socket_fields {
+    std::string upgrade, key, version;
+    bool connection_upgrade = false;
+};
+
 /// Header fields that matter here; the rest is not kept.
 struct request_fields {
     std::string content_type, content_encoding, expect;
     std::string idempotency_key, if_none_match, last_event_id;
     std::string request_id, tenant, traceparent, tracestate;
+    std::string host, origin;  ///< several Origin fields make a list, which is no origin
+    socket_fields socket;
     bool has_content_type = false, has_idempotency_key = false, has_tenant = false;
     std::string_view duplicate;  ///< a field of these that came twice, else empty
 };

@@ -63,6 +63,11 @@ void request_parser::on_request_impl(http::verb method, text, text target, int v
     into_.http10 = version == 10;
 }
 
+void request_parser::on_header_impl(code&) {
+    head_done_ = true;
+    into_.fields.socket.connection_upgrade = upgrade();
+}
+
 void request_parser::keep(std::string& into, text value, std::string_view name) {
     const auto bit = std::uint32_t{1} << (name.size() & 31);  // the names kept differ in length
     if ((seen_ & bit) != 0) into_.fields.duplicate = name;
@@ -84,6 +89,17 @@ void request_parser::on_field_impl(http::field field, text raw_name, text value,
         case http::field::if_none_match:
             // A list may come in several fields.
             return append_to_list(to.if_none_match, value);
+        case http::field::host:
+            to.host.assign(value.data(), value.size());
+            return;
+        case http::field::origin:
+            return append_to_list(to.origin, value);
+        case http::field::upgrade:
+            return append_to_list(to.socket.upgrade, value);
+        case http::field::sec_websocket_key:
+            return append_to_list(to.socket.key, value);
+        case http::field::sec_websocket_version:
+            return append_to_list(to.socket.version, value);
         case http::field::unknown:
             break;
         default:

@@ -37,7 +37,7 @@ private:
                          code&) override;
     void on_response_impl(int, text, int, code&) override {}
     void on_field_impl(boost::beast::http::field, text name, text value, code&) override;
-    void on_header_impl(code&) override { head_done_ = true; }
+    void on_header_impl(code&) override;
     void on_body_init_impl(const boost::optional<std::uint64_t>&, code&) override {}
     std::size_t on_body_impl(text body, code&) override;
     void on_chunk_header_impl(std::uint64_t bytes, text extensions, code&) override;

@@ -6,6 +6,8 @@ namespace flexcore::gateway {
 
 std::string_view reason_of(int status) noexcept {
     switch (status) {
+        case 101:
+            return "Switching Protocols";
         case 200:
             return "OK";
         case 201:
@@ -42,6 +44,8 @@ std::string_view reason_of(int status) noexcept {
             return "Expectation Failed";
         case 422:
             return "Unprocessable Content";
+        case 426:
+            return "Upgrade Required";
         case 431:
             return "Request Header Fields Too Large";
         case 500:

@@ -2,6 +2,7 @@
 #include "base/names.hpp"
 #include "gateway/api.hpp"
 #include "gateway/event_json.hpp"
+#include "gateway/event_socket.hpp"
 #include "gateway/json_object.hpp"
 #include "gateway/query_args.hpp"
 #include "gateway/sse.hpp"
@@ -114,30 +115,53 @@ void one_event(const std::shared_ptr<api>& on, request& asked, responder answer)
     answer(json_response(std::move(out)));
 }
 
-void follow_log(const std::shared_ptr<api>& on, request& asked, responder answer) {
-    if (auto ok = on->may(asked, "read", "events"); !ok) return answer(ok.error());
+/// What a follower asks for: which events, behind which position.
+struct follow_args {
+    store::log_filter filter;
+    store::position after = 0;
+};
+
+result<follow_args> read_follow_args(const api& on, const request& asked) {
+    if (auto ok = on.may(asked, "read", "events"); !ok) return fail(std::move(ok.error()));
     auto filter = log_filter_args(*asked.at, asked.who.tenant);
-    if (!filter) return answer(filter.error());
+    if (!filter) return fail(std::move(filter.error()));
     auto after = position_arg(*asked.at, "after");
-    if (!after) return answer(after.error());
-    store::position from = after->value_or(on->services.events.head());
+    if (!after) return fail(std::move(after.error()));
+    follow_args out{std::move(*filter), after->value_or(on.services.events.head())};
     // A client that comes back knows better than the address it was started with.
     if (!asked.fields.last_event_id.empty()) {
         const auto last = parse_position(asked.fields.last_event_id, "Last-Event-ID");
-        if (!last) return answer(last.error());
-        from = *last;
+        if (!last) return fail(last.error());
+        out.after = *last;
     }
     // The log has never given it out: what comes until then would be skipped without a word.
-    if (from > on->services.log.head())
-        return answer(error{make_error_code(gateway_errc::bad_request),
-                            "This position lies beyond the end of the log."});
+    if (out.after > on.services.log.head())
+        return fail(gateway_errc::bad_request, "This position lies beyond the end of the log.");
+    return out;
+}
+
+void follow_log(const std::shared_ptr<api>& on, request& asked, responder answer) {
+    auto args = read_follow_args(*on, asked);
+    if (!args) return answer(args.error());
     if (asked.method == verb::head) {
         response head;
         head.content_type = event_stream_type;
         head.flows = true;
         return answer(std::move(head));
     }
-    serve_events(on, std::move(answer), std::move(*filter), from);
+    serve_events(on, std::move(answer), std::move(args->filter), args->after);
+}
+
+void open_event_socket(const std::shared_ptr<api>& on, request& asked, responder answer) {
+    // A browser lets any page open a socket to anywhere and only says which page it was.
+    const std::string& origin = asked.fields.origin;
+    if (!origin.empty() && !is_same_host(origin, asked.fields.host) && !on->origins.allows(origin))
+        return answer(error{make_error_code(gateway_errc::forbidden),
+                            "Pages of this origin may not open a socket here; see "
+                            "http.cors_origins."});
+    auto args = read_follow_args(*on, asked);
+    if (!args) return answer(args.error());
+    serve_event_socket(on, std::move(answer), std::move(args->filter), args->after);
 }
 
 const query_param limit_param{"limit", param_type::integer, "How many items at the most", 1,
@@ -195,7 +219,7 @@ void add_event_routes(router& to, const std::shared_ptr<api>& on) {
 
     std::vector<query_param> log_params = filter_params();
     log_params.push_back({"after", param_type::position, "Continue behind this position"});
-    std::vector<query_param> follow_params = log_params;
+    std::vector<query_param> follow_params = log_params, socket_params = log_params;
     log_params.push_back(limit_param);
     log_params.push_back(direction_param);
     to.add({.method = verb::get,
@@ -214,6 +238,17 @@ void add_event_routes(router& to, const std::shared_ptr<api>& on) {
             .tag = "events",
             .query = std::move(follow_params),
             .answers = {{200, "Events without end", "EventStream", event_stream_type},
+                        {503, "Too many followers", "Problem", problem_type}}});
+    to.add({.method = verb::get,
+            .pattern = "/v1/events/socket",
+            .handler = bound(open_event_socket),
+            .operation = "openEventSocket",
+            .summary = "Follow the log over a WebSocket, with credits",
+            .tag = "events",
+            .query = std::move(socket_params),
+            .answers = {{101, "A WebSocket: the client sends credit, the server events"},
+                        {403, "The page's origin may not", "Problem", problem_type},
+                        {426, "An upgrade to WebSocket 13 is needed", "Problem", problem_type},
                         {503, "Too many followers", "Problem", problem_type}}});
     to.add({.method = verb::get,
             .pattern = "/v1/events/{id}",

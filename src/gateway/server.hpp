@@ -25,6 +25,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace flexcore::runtime {
 class io_pool;
@@ -44,8 +45,11 @@ struct http_settings {
     monotonic::duration header_timeout = std::chrono::seconds{10};
     monotonic::duration body_timeout = std::chrono::seconds{30};  ///< without any progress
     monotonic::duration idle_timeout = std::chrono::seconds{60};
-    monotonic::duration write_timeout = std::chrono::seconds{30};  ///< without any progress
-    monotonic::duration drain = std::chrono::milliseconds{500};    ///< connections still taken
+    monotonic::duration write_timeout = std::chrono::seconds{30};        ///< without any progress
+    monotonic::duration socket_idle_timeout = std::chrono::seconds{60};  ///< of a WebSocket
+    /// Pages of these origins may ask from a browser; settings see to it that they are origins.
+    std::vector<std::string> cors_origins;
+    monotonic::duration drain = std::chrono::milliseconds{500};  ///< connections still taken
     monotonic::duration stop_max = std::chrono::seconds{30};
     bool plugin_loading = true;  ///< by HTTP; only effective on loopback
     bool access_log = true;

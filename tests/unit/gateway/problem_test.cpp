@@ -40,7 +40,7 @@ void check_all(Code last, const std::set<Code>& internal) {
 
 TEST_CASE("problem: every error of every module has a status, 500 only where it is meant") {
     check_all(base_errc::internal, {base_errc::io, base_errc::internal});
-    check_all(gateway_errc::not_ready, {});
+    check_all(gateway_errc::upgrade_required, {});
     check_all(store::store_errc::stopped,
               {store::store_errc::corrupt, store::store_errc::newer_schema,
                store::store_errc::checkpoint_conflict});

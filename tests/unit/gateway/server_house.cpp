@@ -16,6 +16,7 @@
 #include <charconv>
 #include <condition_variable>
 #include <mutex>
+#include <utility>
 
 namespace flexcore::tests {
 namespace {
@@ -148,6 +149,11 @@ std::size_t raw_client::receive_bytes(std::size_t most) {
     const std::size_t got = std::min(most, in_.size());
     in_.erase(0, got);
     return got;
+}
+
+std::string raw_client::receive_raw() {
+    if (in_.empty() && !read_more()) return {};
+    return std::exchange(in_, {});
 }
 
 bool raw_client::read_more(std::size_t most) {

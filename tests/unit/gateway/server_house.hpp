@@ -82,6 +82,8 @@ public:
     void reset();
     /// Waits for raw bytes of an answer's body and takes at most `most`; 0 when no more come.
     [[nodiscard]] std::size_t receive_bytes(std::size_t most);
+    /// Waits for raw bytes and takes all that are there; empty when no more come.
+    [[nodiscard]] std::string receive_raw();
     /// The next answer; `head_only` for HEAD.
     [[nodiscard]] answer receive(bool head_only = false);
     /// The head of an answer whose body flows on.
