@@ -108,6 +108,7 @@ result<std::unique_ptr<view_writer>> open_checked(const connection_settings& set
 result<std::unique_ptr<view_store>> open_views(const view_store_settings& settings) {
     const connection_settings writing{.file = settings.folder->path() / "views.db",
                                       .mode = access::read_write,
+                                      .vfs = settings.vfs,
                                       .cache_kib = writer_cache_kib,
                                       .durable_commits = false};
     auto reading = writing;

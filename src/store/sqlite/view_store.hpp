@@ -16,6 +16,7 @@ namespace flexcore::store::sqlite {
 struct view_store_settings {
     std::shared_ptr<data_folder> folder;
     std::uint64_t wal_bytes_max = 32u << 20;
+    const char* vfs = nullptr;  ///< null: SQLite's default; tests bring their own
 };
 
 [[nodiscard]] result<std::unique_ptr<view_store>> open_views(const view_store_settings&);
