@@ -101,6 +101,8 @@ std::optional<subscriber::taken> subscriber::take_live(std::size_t limit) {
     const event_ring& ring = my.bus->ring;
     taken got{no_events(), my.seen, true};
     if (my.seen >= ring.head()) return got;
+    // What was committed may not be served any more: the log knows.
+    if (my.filter.tenant && my.bus->log.retains(*my.filter.tenant)) return std::nullopt;
 
     // A filter that lets little through still looks at a fair piece of the ring per call.
     const auto batches = ring.batches_after(my.seen, std::max<std::size_t>(limit, 1'024));

@@ -78,21 +78,38 @@ result<void> load(lane& l, store::event_log& log) {
                      "the events of " + l.stream + " cannot be folded",
                      why.client + (why.log.empty() ? "" : ": " + why.log)};
     };
-    if (!l.state) {
+    const auto begin_anew = [&](store::version base) -> result<void> {
         auto fresh = l.kind->behavior->initial();
         if (!fresh) return give_up(incompatible(fresh.error()));
         l.state = std::move(*fresh);
-        l.ver = l.durable = 0;
+        l.base = l.ver = l.durable = base;
+        return {};
+    };
+    // Before the log is read: what changes meanwhile is looked at again.
+    const auto changes = l.changes.load(std::memory_order_acquire);
+    if (!l.state || changes != l.changes_seen) {
+        if (auto ok = begin_anew(0); !ok) return ok;
     }
+    l.changes_seen = changes;
     for (store::version from = l.ver + 1; from != 0;) {
-        auto page =
-            log.read_stream(l.tenant, l.stream, from, page_events, store::direction::forward);
+        auto page = log.read_history(l.tenant, l.stream, from, page_events);
         if (!page) {
             if (page.error().code == store::store_errc::stream_not_found && l.ver == 0) break;
             return give_up(std::move(page.error()));
         }
+        if (page->base != l.base) {
+            // Deleted up to there: what was folded of it counts no more.
+            if (auto ok = begin_anew(page->base); !ok) return ok;
+            from = l.ver + 1;
+            continue;
+        }
         auto events = page->batch->events;
         if (!events.empty()) {
+            if (events.front().ver != l.ver + 1) {
+                return give_up(error{domain_errc::log_incompatible,
+                                     "the history of " + l.stream + " is not complete",
+                                     "version " + std::to_string(l.ver + 1) + " is not there"});
+            }
             for (auto& event : events) {
                 event.pos = 0;
                 event.id = {};

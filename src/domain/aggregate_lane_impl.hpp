@@ -98,6 +98,8 @@ struct lane {
     /// [log writer] The highest version that came by another way. A state that is durable up to
     /// less is stale.
     std::atomic<store::version> foreign{0};
+    /// [log writer] How often what the stream is has changed: it was deleted, for instance.
+    std::atomic<std::uint64_t> changes{0};
 
     // Of the shard's mutex:
     std::deque<std::shared_ptr<waiting_command>> queue;
@@ -109,9 +111,20 @@ struct lane {
 
     // Of the turn:
     std::unique_ptr<aggregate_state> state;  ///< null: to be loaded
-    store::version durable = 0;              ///< up to here the state is in the log
-    store::version ver = 0;                  ///< the state's, with what the turn has decided
+    store::version base = 0;                 ///< deleted up to here; nothing of it is folded
+    std::uint64_t changes_seen = 0;
+    store::version durable = 0;  ///< up to here the state is in the log
+    store::version ver = 0;      ///< the state's, with what the turn has decided
     std::shared_ptr<turn> now;
+
+    /// The version as it counts: one that was deleted and not written again is not there.
+    [[nodiscard]] store::version current(store::version v) const noexcept {
+        return v == base ? 0 : v;
+    }
+    [[nodiscard]] bool stale() const noexcept {
+        return foreign.load(std::memory_order_acquire) > durable ||
+               changes.load(std::memory_order_acquire) != changes_seen;
+    }
 };
 
 struct stream_key {

@@ -37,6 +37,7 @@ aggregate_runtime::~aggregate_runtime() = default;
 result<void> aggregate_runtime::add(aggregate_spec spec,
                                     std::shared_ptr<aggregate_behavior> behavior) {
     auto kind = std::make_shared<aggregate_kind>(std::move(spec), std::move(behavior));
+    state_->log.keep_history(kind->spec.category);
     const std::unique_lock lock{state_->kinds_mutex};
     if (!state_->kinds.try_emplace(kind->spec.category, kind).second) {
         return fail(bus::bus_errc::duplicate_name,
@@ -127,6 +128,22 @@ void aggregate_runtime::state::execute(bus::accepted_command what, bus::command_
 /// versions when it decides, so it does not matter whether it is just loading.
 void aggregate_runtime::state::seen(const store::commit& commit) noexcept {
     if (lanes.load(std::memory_order_relaxed) == 0) return;
+    for (const auto& changed : commit.changed) {
+        const stream_key key{changed.tenant, changed.stream};
+        auto& home = home_of(key);
+        const std::lock_guard lock{home.mutex};
+        if (const auto found = home.lanes.find(key); found != home.lanes.end()) {
+            (*found)->changes.fetch_add(1, std::memory_order_acq_rel);
+        }
+    }
+    if (commit.any_may_have_changed) {
+        for (auto& home : shards) {
+            const std::lock_guard lock{home.mutex};
+            for (const auto& one : home.lanes) {
+                one->changes.fetch_add(1, std::memory_order_acq_rel);
+            }
+        }
+    }
     const auto& events = commit.batch->events;
     const auto note = [&](std::size_t from, std::size_t to) {
         while (from < to) {

@@ -32,10 +32,11 @@ void aggregate_runtime::state::write(const std::shared_ptr<lane>& l) {
     store::append_request request;
     request.tenant = texts.tenant;
     request.origin = this;
-    request.appends.push_back(
-        {.stream = texts.stream,
-         .expected = {.what = store::expected_version::rule::exact, .exact = l->durable},
-         .events = texts.events});
+    // A stream that was deleted and not written again is not there: version 0.
+    request.appends.push_back({.stream = texts.stream,
+                               .expected = {.what = store::expected_version::rule::exact,
+                                            .exact = l->current(l->durable)},
+                               .events = texts.events});
     if (now.keyed) {
         const auto& command = now.items[*now.keyed].who->what;
         texts.keys = command.keys;
@@ -102,6 +103,16 @@ void aggregate_runtime::state::settle(const std::shared_ptr<lane>& l,
                                       result<store::append_outcome> written) {
     turn& now = *l->now;
     if (written && !written->stored_answer) {
+        const store::version expected = l->durable + 1;
+        const store::version first =
+            now.texts->events.empty() ? expected : written->appends.front().first_version;
+        if (first != expected) {
+            // It was written and deleted once more meanwhile: it begins the same, further on.
+            for (auto& item : now.items) {
+                if (item.after > l->durable) item.after += first - expected;
+            }
+            l->state.reset();
+        }
         l->durable += now.texts->events.size();
         answer_written(*l, *written);
         end_turn(l);

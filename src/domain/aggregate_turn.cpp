@@ -26,10 +26,12 @@ bool meets(const store::expected_version& expected, store::version current) noex
 }
 
 error version_conflict(const lane& l) {
-    const std::string at = l.ver == 0 ? "has no events" : "is at version " + std::to_string(l.ver);
+    const store::version current = l.current(l.ver);
+    const std::string at =
+        current == 0 ? "has no events" : "is at version " + std::to_string(current);
     return error{store::store_errc::version_conflict,
                  "stream " + l.stream + " " + at + ", which is not what the command expects"}
-        .with("current_version", l.ver);
+        .with("current_version", current);
 }
 
 /// The answer of a command whose decide failed, and whether the state may be used again.
@@ -125,17 +127,18 @@ bool aggregate_runtime::state::consider(const std::shared_ptr<lane>& l,
     }
     // With events of this turn on top the state cannot be brought up to date: then the append will
     // find out, and the turn is decided again.
-    const bool stale = l->foreign.load(std::memory_order_acquire) > l->durable;
-    if (!l->state || (stale && l->now->texts->events.empty())) {
+    if (!l->state || (l->stale() && l->now->texts->events.empty())) {
         loads.add();
         if (auto ok = load(*l, log); !ok) {
             who->answer(std::unexpected{std::move(ok.error())});
             return true;
         }
     }
-    if (cmd.expected && !meets(*cmd.expected, l->ver)) {
-        l->now->items.push_back(
-            {.who = who, .refused = version_conflict(*l), .after = l->ver, .result = {}});
+    if (cmd.expected && !meets(*cmd.expected, l->current(l->ver))) {
+        l->now->items.push_back({.who = who,
+                                 .refused = version_conflict(*l),
+                                 .after = l->current(l->ver),
+                                 .result = {}});
         return true;
     }
 
@@ -245,7 +248,7 @@ void aggregate_runtime::state::decided(lane& l, const std::shared_ptr<waiting_co
             l.ver += item.events;
         }
     }
-    item.after = l.ver;
+    item.after = l.current(l.ver);
     // Wrong input is no answer to keep: with the same key the mended command may come.
     if (!who->what.keys.empty() &&
         !(item.refused && item.refused->code == bus::bus_errc::validation_failed)) {

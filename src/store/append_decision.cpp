@@ -1,6 +1,10 @@
 #include "store/append_decision_impl.hpp"
 
+#include "store/read_limits_impl.hpp"
+
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace flexcore::store {
 namespace {
@@ -21,6 +25,11 @@ std::string to_text(const expected_version& expected) {
             return fmt::format("{}", expected.exact);
     }
     return {};
+}
+
+/// What the stream counts as: softly deleted, it is not there.
+version current_of(const stream_state& state) {
+    return state.deleted == deletion::soft ? 0 : state.ver;
 }
 
 bool meets(const expected_version& expected, version current) {
@@ -133,22 +142,30 @@ public:
             {"index", index}, {"code", "version_conflict"}, {"current_version", current}});
         if (first_conflict_) return;
         first_conflict_ = current;
+        if (deleted_) return;
         text_ = current == 0 ? fmt::format("stream {} does not exist, expected version {}",
                                            append.stream, to_text(append.expected))
                              : fmt::format("stream {} is at version {}, expected {}", append.stream,
                                            current, to_text(append.expected));
     }
+    void deleted(std::size_t index, const stream_append& append) {
+        list_.push_back(boost::json::object{{"index", index}, {"code", "stream_deleted"}});
+        if (!deleted_) text_ = fmt::format("stream {} was deleted for good", append.stream);
+        deleted_ = true;
+    }
     void condition_failed(position at) {
         list_.push_back(boost::json::object{
             {"condition", true}, {"code", "condition_failed"}, {"position", at}});
         match_ = at;
-        if (!first_conflict_) {
+        if (!first_conflict_ && !deleted_) {
             text_ = fmt::format("the event at position {} matches the condition", at);
         }
     }
     [[nodiscard]] bool any() const { return !list_.empty(); }
     [[nodiscard]] error refusal() && {
-        error e{first_conflict_ ? store_errc::version_conflict : store_errc::condition_failed,
+        error e{deleted_          ? store_errc::stream_deleted
+                : first_conflict_ ? store_errc::version_conflict
+                                  : store_errc::condition_failed,
                 std::move(text_)};
         auto members = std::make_shared<boost::json::object>();
         if (first_conflict_) (*members)["current_version"] = *first_conflict_;
@@ -162,19 +179,34 @@ private:
     boost::json::array list_;
     std::optional<version> first_conflict_;
     position match_ = 0;
+    bool deleted_ = false;
     std::string text_;
 };
 
-result<void> check_expectations(const append_request& request, position head, log_state& log) {
+/// Nothing is ever read of a stream that is gone for good, the first answer of an append neither.
+bool names_tombstone(const append_request& request, log_state& log) {
+    return std::any_of(
+        request.appends.begin(), request.appends.end(), [&](const stream_append& append) {
+            return log.stream(request.tenant, append.stream).deleted == deletion::forever;
+        });
+}
+
+result<void> check_expectations(const append_request& request, const write_batch& batch,
+                                log_state& log) {
     failures found;
     for (std::size_t a = 0; a < request.appends.size(); ++a) {
         const auto& append = request.appends[a];
-        const version current = log.stream(request.tenant, append.stream).ver;
+        const auto& state = log.stream(request.tenant, append.stream);
+        if (state.deleted == deletion::forever) {
+            found.deleted(a, append);
+            continue;
+        }
+        const version current = current_of(state);
         if (!meets(append.expected, current)) found.version_conflict(a, append, current);
     }
-    if (request.condition && request.condition->after < head) {
+    if (request.condition && request.condition->after < batch.head) {
         const auto match = log.first_match(request.tenant, request.condition->none_match,
-                                           request.condition->after);
+                                           request.condition->after, batch.now);
         if (!match) return fail(match.error());
         if (*match != 0) found.condition_failed(*match);
     }
@@ -200,6 +232,10 @@ append_outcome write(append_request& request, write_batch& batch, log_state& log
         auto& state = log.stream(request.tenant, append.stream);
         auto& done = outcome.appends.emplace_back();
         if (!append.events.empty()) {
+            if (state.deleted == deletion::soft) {
+                log.revive(state);
+                batch.changed.push_back({request.tenant, append.stream});
+            }
             done.first_version = state.ver + 1;
             done.first_position = batch.head + 1;
         }
@@ -220,7 +256,7 @@ append_outcome write(append_request& request, write_batch& batch, log_state& log
             outcome.ids.push_back(recorded.id);
             log.add(recorded, state, place++);
         }
-        done.last_version = state.ver;
+        done.last_version = current_of(state);
         if (!append.events.empty()) done.last_position = batch.head;
     }
     outcome.pos = batch.head;
@@ -234,7 +270,53 @@ append_outcome write(append_request& request, write_batch& batch, log_state& log
     return outcome;
 }
 
+error conflict_of(const stream_change& change, version current) {
+    failures found;
+    found.version_conflict(0, {.stream = change.stream, .expected = change.expected, .events = {}},
+                           current);
+    return std::move(found).refusal();
+}
+
+/// What was done already is done: who asks again need not know how it stood before.
+result<append_outcome> decide_change(const append_request& request, write_batch& batch,
+                                     log_state& log) {
+    using kind = stream_change::kind;
+    const auto& change = *request.change;
+    auto& state = log.stream(request.tenant, change.stream);
+    append_outcome outcome;
+    outcome.pos = batch.head;
+    outcome.recorded_at = batch.now;
+    if (log.failure()) return outcome;
+    if (state.deleted == deletion::forever) {
+        if (change.what != kind::tombstone) return fail(stream_is_deleted(change.stream));
+        outcome.repeated = true;
+        return outcome;
+    }
+    const bool soft = state.deleted == deletion::soft;
+    if (state.id == 0 || (soft && change.what == kind::settings)) {
+        return fail(no_such_stream(change.stream));
+    }
+    const auto& expected = change.expected;
+    const bool as_deleted = soft && expected.what == rule::exact && expected.exact == state.ver;
+    if (!as_deleted && !meets(expected, current_of(state))) {
+        return fail(conflict_of(change, current_of(state)));
+    }
+    if (soft && change.what == kind::soft_delete) {
+        outcome.repeated = true;
+        return outcome;
+    }
+    if (change.settings.truncate_before.value_or(0) > state.ver + 1) {
+        return fail(store_errc::invalid_request,
+                    fmt::format("truncate_before lies beyond the stream's next version, {}",
+                                state.ver + 1));
+    }
+    log.change(change, request.tenant, state);
+    batch.changed.push_back({request.tenant, change.stream});
+    return outcome;
+}
+
 result<append_outcome> decide(append_request& request, write_batch& batch, log_state& log) {
+    if (request.change) return decide_change(request, batch, log);
     auto answered = answered_before(request, batch.now, log);
     if (!answered) return fail(std::move(answered.error()));
     append_outcome outcome;
@@ -242,6 +324,9 @@ result<append_outcome> decide(append_request& request, write_batch& batch, log_s
         outcome.stored_answer = std::move(**answered);
         batch.appends.push_back({.origin = request.origin});
         return outcome;
+    }
+    if (names_tombstone(request, log)) {
+        return fail(check_expectations(request, batch, log).error());
     }
     auto written = written_before(request, log);
     if (!written) return fail(std::move(written.error()));
@@ -251,7 +336,7 @@ result<append_outcome> decide(append_request& request, write_batch& batch, log_s
         batch.appends.push_back({.origin = request.origin});
         return std::move(**written);
     }
-    if (auto ok = check_expectations(request, batch.head, log); !ok) {
+    if (auto ok = check_expectations(request, batch, log); !ok) {
         return fail(std::move(ok.error()));
     }
     if (log.failure()) return outcome;  // what the checks saw does not count

@@ -8,6 +8,7 @@
 
 #include "store/event_log.hpp"
 #include "store/log_writer_impl.hpp"
+#include "store/stream_rules_impl.hpp"
 
 #include <optional>
 #include <string>
@@ -23,6 +24,7 @@ public:
     struct stream_state {
         std::uint64_t id = 0;  ///< 0 as long as the stream has no event
         version ver = 0;
+        deletion deleted = deletion::none;
     };
     struct known_event {
         position pos = 0;
@@ -48,10 +50,15 @@ public:
     /// The lowest position after `after` whose event matches, 0 when there is none. An error
     /// refuses this request alone: the answer would take so long that all other appends wait for
     /// it.
+    /// Events that are not served at `now` do not count.
     [[nodiscard]] virtual result<position> first_match(std::string_view tenant, const selector&,
-                                                       position after) = 0;
+                                                       position after, unix_us now) = 0;
     /// `event` stays where it is until the batch ends; its position and version are set.
     virtual void add(const recorded_event& event, stream_state&, std::uint32_t place) = 0;
+    /// The stream has been there. Sets `deleted`, too.
+    virtual void change(const stream_change&, std::string_view tenant, stream_state&) = 0;
+    /// It was softly deleted and is about to be written again.
+    virtual void revive(stream_state&) = 0;
     virtual void remember(std::string_view tenant, const idempotency_entry&, std::string answer,
                           unix_us now) = 0;
 

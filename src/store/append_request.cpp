@@ -69,10 +69,35 @@ result<void> check_keys(const append_request& request, request_size& size) {
     return {};
 }
 
+result<void> check_change(const append_request& request) {
+    const auto& change = *request.change;
+    if (!request.appends.empty() || request.condition || !request.keys.empty()) {
+        return fail(store_errc::invalid_request, "the change of a stream stands alone");
+    }
+    if (change.stream.empty() || change.stream.size() > stream_name_bytes_max) {
+        return fail(store_errc::invalid_request, "a stream name has 1 to 1024 bytes");
+    }
+    const auto& settings = change.settings;
+    if (settings.max_age_s && (*settings.max_age_s == 0 || *settings.max_age_s > max_age_s_max)) {
+        return fail(store_errc::invalid_request, "max_age_s must be 1 to 9000000000");
+    }
+    constexpr std::uint64_t stored_max = INT64_MAX;
+    if (settings.max_count && (*settings.max_count == 0 || *settings.max_count > stored_max)) {
+        return fail(store_errc::invalid_request, "max_count must be at least 1");
+    }
+    if (settings.truncate_before &&
+        (*settings.truncate_before == 0 || *settings.truncate_before > stored_max)) {
+        return fail(store_errc::invalid_request, "truncate_before must be at least 1");
+    }
+    return {};
+}
+
 }  // namespace
 
 result<request_size> check_request(const append_request& request) {
-    if (request.appends.empty() && request.keys.empty() && !request.condition) {
+    if (request.change) {
+        if (auto ok = check_change(request); !ok) return fail(ok.error());
+    } else if (request.appends.empty() && request.keys.empty() && !request.condition) {
         return fail(store_errc::invalid_request,
                     "an append has a stream, a condition or an idempotency key");
     }

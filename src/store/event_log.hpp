@@ -2,6 +2,9 @@
 //
 // Promises: durable, ordered without gaps, conditional, idempotent, atomic over streams,
 //           immutable. One contract suite (tests/contract) holds every backend to them.
+// Served:   what a stream's settings or a deletion take away is gone at once from every read and
+//           every condition (but `read_history`); its space is freed later, in small pieces.
+//           Versions, positions and ids are never given out again.
 // Threads:  everything may be called on any thread. Reads block for as long as the disk takes and
 //           never wait for writes. Append callbacks run on the log writer's thread and must be
 //           quick; only a refusal given at once (busy, stopped, invalid_request) runs inside
@@ -43,6 +46,28 @@ struct append_condition {
     position after = 0;
 };
 
+/// Which of a stream's events are served. Absent: no such rule.
+struct stream_settings {
+    std::optional<std::uint64_t> max_age_s;  ///< 1 to max_age_s_max
+    std::optional<std::uint64_t> max_count;  ///< the last so many; at least 1
+    std::optional<version> truncate_before;  ///< from this version on; at most the next one
+    friend bool operator==(const stream_settings&, const stream_settings&) = default;
+};
+inline constexpr std::uint64_t max_age_s_max = 9'000'000'000;
+
+/// Changes what holds for a stream. Errors: version_conflict, stream_not_found, stream_deleted.
+struct stream_change {
+    enum class kind : std::uint8_t {
+        settings,     ///< replaces all of them
+        soft_delete,  ///< it counts as not there until it is written again, its versions go on
+        tombstone,    ///< it is never read or written again
+    };
+    std::string_view stream;
+    kind what = kind::settings;
+    expected_version expected;
+    stream_settings settings;
+};
+
 /// What one stream_append did.
 struct stream_outcome {
     version first_version = 0;  ///< 0 when it had no events
@@ -71,11 +96,13 @@ struct idempotency_entry {
     unix_us keep_us = 24LL * 3600 * 1'000'000;
 };
 
-/// One atomic write. No appends and one entry is allowed: it records a refusal.
+/// One atomic write. No appends and one entry is allowed: it records a refusal. A change stands
+/// alone; done again it is `repeated`.
 struct append_request {
     std::string_view tenant;
     std::vector<stream_append> appends;  ///< a stream may stand only once
     std::optional<append_condition> condition;
+    std::optional<stream_change> change;
     std::vector<idempotency_entry> keys;  ///< at most two
     const void* origin = nullptr;         ///< handed to the commit listener as it is
     std::shared_ptr<const void> backing;  ///< owns every view above; kept while events circulate
@@ -88,9 +115,16 @@ struct committed_append {
     const void* origin = nullptr;
     std::uint32_t first = 0, count = 0;  ///< its events within the batch
 };
+/// A stream whose settings or whose being there has changed.
+struct changed_stream {
+    std::string_view tenant;
+    std::string_view stream;
+};
 struct commit {
-    std::shared_ptr<const event_batch> batch;   ///< all new events, positions ascending
+    std::shared_ptr<const event_batch> batch;   ///< all new events, positions ascending; maybe none
     std::span<const committed_append> appends;  ///< in order; repeated ones have no events
+    std::span<const changed_stream> changed = {};
+    bool any_may_have_changed = false;  ///< after a failed commit: streams nobody knows of
 };
 using commit_listener = std::function<void(const commit&)>;
 
@@ -99,6 +133,7 @@ enum class direction : std::uint8_t { forward, backward };
 struct stream_page {
     std::shared_ptr<const event_batch> batch;
     version next = 0;  ///< the next `from`, 0 when there is no more
+    version base = 0;  ///< read_history: versions up to here were deleted
 };
 
 struct log_filter {
@@ -117,6 +152,7 @@ struct stream_info {
     version ver = 0;
     unix_us created_at = 0;
     unix_us updated_at = 0;
+    stream_settings settings = {};
 };
 struct stream_list {
     std::vector<stream_info> items;  ///< by name, bytewise
@@ -139,6 +175,17 @@ public:
     [[nodiscard]] virtual result<stream_page> read_stream(std::string_view tenant,
                                                           std::string_view stream, version from,
                                                           std::size_t limit, direction) = 0;
+    /// What a stream's owner folds: forward, the settings passed over; only deletion takes events
+    /// away. One that waits to be written again is an empty page with its `base`.
+    [[nodiscard]] virtual result<stream_page> read_history(std::string_view tenant,
+                                                           std::string_view stream, version from,
+                                                           std::size_t limit) = 0;
+    /// From now on no event of the category is removed because of settings: they are an aggregate's
+    /// history. Kept over restarts.
+    virtual void keep_history(std::string_view category) = 0;
+    /// Whether the tenant has a stream with settings or a deletion: then what was committed once
+    /// may not be served any more. Quick.
+    [[nodiscard]] virtual bool retains(std::string_view tenant) const noexcept = 0;
     /// After `after` (before it when backward; 0 backward: from the head). Looks at a bounded
     /// number of events per call, so a page may be empty though more follows: see `at_end`.
     [[nodiscard]] virtual result<log_page> read_log(const log_filter&, position after,

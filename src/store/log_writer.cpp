@@ -246,13 +246,21 @@ void log_writer::write_slice(std::span<queued_append> slice) {
 }
 
 void log_writer::publish(write_batch& batch) {
-    if (!batch.events || batch.events->events.empty()) return;
+    if (!batch.events) return;
+    if (batch.events->events.empty() && batch.changed.empty() && !batch.any_may_have_changed)
+        return;
     const auto count = static_cast<double>(batch.events->events.size());
     head_.store(batch.head, std::memory_order_release);
     series_->head.set(static_cast<double>(batch.head));
-    series_->events.add(count);
-    series_->batch_events.observe(count);
-    if (listener_) listener_(commit{.batch = batch.events, .appends = batch.appends});
+    if (count != 0) {
+        series_->events.add(count);
+        series_->batch_events.observe(count);
+    }
+    if (!listener_) return;
+    listener_(commit{.batch = batch.events,
+                     .appends = batch.appends,
+                     .changed = batch.changed,
+                     .any_may_have_changed = batch.any_may_have_changed});
 }
 
 void log_writer::count(const result<append_outcome>& answer) {
@@ -295,13 +303,14 @@ bool log_writer::try_recover() {
     tidy_at_ = monotonic::now();  // what was due meanwhile
     telemetry::log(telemetry::level::info, "store", "the log writer has recovered",
                    {{"head", back->head}});
-    if (back->head > head()) {
-        // Nobody was told of these, but they are in the log: listeners must not skip them.
-        write_batch found;
-        found.head = back->head;
-        found.events = std::make_shared<event_batch>(*back->surprising);
-        publish(found);
-    }
+    // Nobody was told of what a failed commit has left, but it is in the log: listeners must not
+    // skip it.
+    write_batch found;
+    found.head = back->head;
+    found.events = back->head > head() ? std::make_shared<event_batch>(*back->surprising)
+                                       : std::make_shared<event_batch>();
+    found.any_may_have_changed = true;
+    publish(found);
     return true;
 }
 

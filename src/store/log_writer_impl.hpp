@@ -38,6 +38,8 @@ struct write_batch {
     position head = 0;                      ///< before the batch; after `write`, of its last event
     std::shared_ptr<event_batch> events;    ///< what was written
     std::vector<committed_append> appends;  ///< who wrote it; refused ones are missing
+    std::vector<changed_stream> changed;    ///< their names are the entries'
+    bool any_may_have_changed = false;
 };
 
 class log_backend {

@@ -32,6 +32,10 @@ inline constexpr std::size_t events_looked_at_max = 20'000;
     return {store_errc::stream_not_found, fmt::format("there is no stream {}", stream)};
 }
 
+[[nodiscard]] inline error stream_is_deleted(std::string_view stream) {
+    return {store_errc::stream_deleted, fmt::format("stream {} was deleted for good", stream)};
+}
+
 [[nodiscard]] inline error no_such_event(const uuid& id) {
     return {store_errc::event_not_found, fmt::format("there is no event {}", id.to_string())};
 }

@@ -26,13 +26,14 @@ telemetry::health_report report(writer_condition condition) {
 class sqlite_log final : public event_log {
 public:
     sqlite_log(const event_log_settings& settings, const connection_settings& reading,
-               std::unique_ptr<event_writer> backend, std::unique_ptr<event_reader> anchor,
-               event_reader::log_end end, telemetry::metrics& metrics,
-               telemetry::health_registry& health)
+               std::shared_ptr<rule_board> board, std::unique_ptr<event_writer> backend,
+               std::unique_ptr<event_reader> anchor, event_reader::log_end end,
+               telemetry::metrics& metrics, telemetry::health_registry& health)
         : folder_{settings.folder},
           clock_{settings.clock},
           health_{health},
-          readers_{[reading] { return event_reader::open(reading); }},
+          board_{std::move(board)},
+          readers_{[reading, board = board_] { return event_reader::open(reading, board); }},
           anchor_{std::move(anchor)},
           backend_{std::move(backend)},
           writer_{*backend_, settings.limits, metrics, end.head, end.recorded_at, settings.clock} {
@@ -52,6 +53,14 @@ public:
     result<stream_page> read_stream(std::string_view tenant, std::string_view stream, version from,
                                     std::size_t limit, direction way) override {
         return with_reader(&event_reader::read_stream, tenant, stream, from, limit, way);
+    }
+    result<stream_page> read_history(std::string_view tenant, std::string_view stream, version from,
+                                     std::size_t limit) override {
+        return with_reader(&event_reader::read_history, tenant, stream, from, limit);
+    }
+    void keep_history(std::string_view category) override { board_->keep(category); }
+    bool retains(std::string_view tenant) const noexcept override {
+        return board_->has_rules(tenant);
     }
     result<log_page> read_log(const log_filter& filter, position after, std::size_t limit,
                               direction way) override {
@@ -100,6 +109,7 @@ private:
     const std::shared_ptr<data_folder> folder_;
     const log_writer::clock clock_;
     telemetry::health_registry& health_;
+    const std::shared_ptr<rule_board> board_;
     reader_pool<event_reader> readers_;
     /// Never read from. As long as any connection is open SQLite does not look into the WAL for
     /// commits by itself: so one that failed is not shown while the writer is fenced, before it is
@@ -126,18 +136,20 @@ result<std::unique_ptr<event_log>> open_log(const event_log_settings& settings,
 
     auto& wal_bytes = metrics.gauge_for("flexcore_store_wal_bytes",
                                         "Bytes of the log's WAL not yet in the database.");
+    auto board = std::make_shared<rule_board>(settings.clock);
     auto backend = event_writer::open({.database = writing,
+                                       .rules = board,
                                        .wal_bytes_max = settings.wal_bytes_max,
                                        .clock = settings.clock,
                                        .wal_bytes = &wal_bytes});
     if (!backend) return fail(std::move(backend.error()));
     if (auto ok = settings.folder->sync(); !ok) return fail(std::move(ok.error()));
-    auto reader = event_reader::open(reading);
+    auto reader = event_reader::open(reading, board);
     if (!reader) return fail(std::move(reader.error()));
     const auto end = (*reader)->end();
     if (!end) return fail(end.error());
-    return std::make_unique<sqlite_log>(settings, reading, std::move(*backend), std::move(*reader),
-                                        *end, metrics, health);
+    return std::make_unique<sqlite_log>(settings, reading, std::move(board), std::move(*backend),
+                                        std::move(*reader), *end, metrics, health);
 }
 
 }  // namespace flexcore::store::sqlite

@@ -38,10 +38,11 @@ error damaged(const connection& db, position pos) {
 
 }  // namespace
 
-result<std::unique_ptr<event_reader>> event_reader::open(const connection_settings& settings) {
+result<std::unique_ptr<event_reader>> event_reader::open(const connection_settings& settings,
+                                                         std::shared_ptr<const rule_board> board) {
     auto db = connection::open(settings);
     if (!db) return fail(std::move(db.error()));
-    std::unique_ptr<event_reader> made{new event_reader};
+    std::unique_ptr<event_reader> made{new event_reader{std::move(board)}};
     made->db_ = std::move(*db);
     if (auto ok = made->prepare(); !ok) return fail(std::move(ok.error()));
     return made;
@@ -63,7 +64,7 @@ result<void> event_reader::prepare() {
         {&commit_, "COMMIT"},
         {&last_position_, "SELECT max(position) FROM events"},
         {&stream_forward_, of_stream("e.version>=?3 ORDER BY e.version")},
-        {&stream_backward_, of_stream("e.version<=?3 ORDER BY e.version DESC")},
+        {&stream_backward_, of_stream("e.version<=?3 AND e.version>=?5 ORDER BY e.version DESC")},
         {&log_forward_, events("WHERE e.position>=?1 ORDER BY e.position")},
         {&log_backward_, events("WHERE e.position<=?1 ORDER BY e.position DESC")},
         {&event_at_, events("WHERE e.position=?1")},
@@ -72,7 +73,9 @@ result<void> event_reader::prepare() {
         {&stream_by_name_, "SELECT id, created_at FROM streams WHERE tenant=?1 AND name=?2"},
         {&streams_,
          "SELECT id, name, created_at FROM streams WHERE tenant=?1 AND name>=?2 AND name<?3 "
-         "AND (?4=0 OR category=?4) ORDER BY name LIMIT ?5"},
+         "AND (?4=0 OR category=?4) AND NOT EXISTS "
+         "(SELECT 1 FROM stream_rules r WHERE r.stream=streams.id AND r.deleted<>0) "
+         "ORDER BY name LIMIT ?5"},
         {&stream_end_,
          "SELECT version, recorded_at FROM events WHERE stream=?1 ORDER BY version DESC LIMIT 1"},
         {&tenant_by_name_, "SELECT id FROM tenants WHERE name=?1"},
@@ -88,6 +91,7 @@ result<void> event_reader::prepare() {
     for (const auto& [out, text] : all) {
         if (auto ok = db_.prepare(*out, text); !ok) return ok;
     }
+    if (auto ok = rules_.prepare(db_); !ok) return ok;
     return postings_.prepare(db_);
 }
 
@@ -160,20 +164,84 @@ result<void> event_reader::add_current(statement& at, event_page& page) {
     return {};
 }
 
+result<event_reader::found_stream> event_reader::find(std::uint64_t tenant, std::string_view name,
+                                                      bool waits) {
+    found_stream found;
+    {
+        run_scope scope{stream_by_name_};
+        const int code = stream_by_name_.bind(1, tenant).bind(2, name).step();
+        if (code == SQLITE_DONE) return fail(no_such_stream(name));
+        if (code != SQLITE_ROW) return fail(db_.failure(code, "look up a stream"));
+        found.id = stream_by_name_.natural(0);
+        found.created_at = stream_by_name_.integer(1);
+    }
+    const auto rules = rules_.of(found.id, tenant);
+    if (!rules) return fail(rules.error());
+    found.rules = *rules;
+    if (found.rules == nullptr) return found;
+    if (found.rules->deleted == deletion::forever) return fail(stream_is_deleted(name));
+    if (found.rules->deleted == deletion::soft && !waits) return fail(no_such_stream(name));
+    return found;
+}
+
 result<stream_page> event_reader::read_stream(std::string_view tenant, std::string_view stream,
                                               version from, std::size_t limit, direction way) {
     if (auto ok = check_limit(limit); !ok) return fail(ok.error());
     trim_caches();
+    begin_rules();
+    snapshot one{*this};
+    if (auto ok = one.begin_for_rules(); !ok) return fail(ok.error());
     const auto in = tenant_id(tenant);
     if (!in) return fail(in.error());
+    version first = 1;
+    if (!rules_.empty()) {
+        const auto found = find(*in, stream);
+        if (!found) return fail(found.error());
+        if (found->rules != nullptr) {
+            const auto last = rules_.last_version(*found->rules);
+            if (!last) return fail(last.error());
+            const auto served = rules_.first_served(*found->rules, *last);
+            if (!served) return fail(served.error());
+            first = *served;
+        }
+    }
+    return read_versions(*in, stream, from, first, limit, way);
+}
+
+result<stream_page> event_reader::read_history(std::string_view tenant, std::string_view stream,
+                                               version from, std::size_t limit) {
+    if (auto ok = check_limit(limit); !ok) return fail(ok.error());
+    trim_caches();
+    begin_rules();
+    snapshot one{*this};
+    if (auto ok = one.begin_for_rules(); !ok) return fail(ok.error());
+    const auto in = tenant_id(tenant);
+    if (!in) return fail(in.error());
+    version base = 0;
+    if (!rules_.empty()) {
+        const auto found = find(*in, stream, true);
+        if (!found) return fail(found.error());
+        if (found->rules != nullptr) base = found->rules->deleted_to;
+    }
+    auto page = read_versions(*in, stream, from, base + 1, limit, direction::forward);
+    if (page) page->base = base;
+    return page;
+}
+
+/// Versions from `first` on, those before it left out.
+result<stream_page> event_reader::read_versions(std::uint64_t tenant, std::string_view stream,
+                                                version from, version first, std::size_t limit,
+                                                direction way) {
     const bool forward = way == direction::forward;
     if (from == 0) from = forward ? 1 : INT64_MAX;
+    if (forward) from = std::max(from, first);
     from = std::min<version>(from, INT64_MAX);
     auto& asked = forward ? stream_forward_ : stream_backward_;
     run_scope scope{asked};
     // One more than the page holds tells whether there is more.
     const std::uint64_t rows_max = std::min<std::uint64_t>(limit, INT64_MAX - 1) + 1;
-    asked.bind(1, *in).bind(2, stream).bind(3, from).bind(4, rows_max);
+    asked.bind(1, tenant).bind(2, stream).bind(3, from).bind(4, rows_max);
+    if (!forward) asked.bind(5, std::min<version>(first, INT64_MAX));
     event_page events{limit};
     stream_page page;
     bool any = false;
@@ -188,7 +256,7 @@ result<stream_page> event_reader::read_stream(std::string_view tenant, std::stri
     }
     if (code != SQLITE_ROW && code != SQLITE_DONE) return fail(db_.failure(code, "read a stream"));
     if (!any) {
-        if (const auto known = this->stream(tenant, stream); !known) return fail(known.error());
+        if (const auto known = find(tenant, stream, true); !known) return fail(known.error());
     }
     page.batch = std::move(events).finish();
     return page;
@@ -197,6 +265,9 @@ result<stream_page> event_reader::read_stream(std::string_view tenant, std::stri
 result<std::shared_ptr<const event_batch>> event_reader::read_event(std::string_view tenant,
                                                                     const uuid& id) {
     trim_caches();
+    begin_rules();
+    snapshot one{*this};
+    if (auto ok = one.begin_for_rules(); !ok) return fail(ok.error());
     const auto in = tenant_id(tenant);
     if (!in) return fail(in.error());
     run_scope scope{event_by_id_};
@@ -205,12 +276,20 @@ result<std::shared_ptr<const event_batch>> event_reader::read_event(std::string_
     if (code != SQLITE_ROW) return fail(db_.failure(code, "read an event"));
     event_page page{1};
     if (auto ok = add_current(event_by_id_, page); !ok) return fail(ok.error());
+    const auto hidden = rules_.hides(event_by_id_.natural(1), *in, event_by_id_.natural(2),
+                                     event_by_id_.integer(8));
+    if (!hidden) return fail(hidden.error());
+    if (*hidden) return fail(no_such_event(id));
     return std::move(page).finish();
 }
 
-result<stream_info> event_reader::last_of(std::uint64_t stream, stream_info info) {
+result<stream_info> event_reader::info_of(const found_stream& stream, std::string_view name) {
+    stream_info info;
+    info.stream = name;
+    info.created_at = stream.created_at;
+    if (stream.rules != nullptr) info.settings = stream.rules->settings();
     run_scope scope{stream_end_};
-    const int code = stream_end_.bind(1, stream).step();
+    const int code = stream_end_.bind(1, stream.id).step();
     if (code != SQLITE_ROW) return fail(db_.failure(code, "read a stream's end"));
     info.ver = stream_end_.natural(0);
     info.updated_at = stream_end_.integer(1);
@@ -218,16 +297,14 @@ result<stream_info> event_reader::last_of(std::uint64_t stream, stream_info info
 }
 
 result<stream_info> event_reader::stream(std::string_view tenant, std::string_view name) {
+    begin_rules();
+    snapshot one{*this};
+    if (auto ok = one.begin_for_rules(); !ok) return fail(ok.error());
     const auto in = tenant_id(tenant);
     if (!in) return fail(in.error());
-    run_scope scope{stream_by_name_};
-    const int code = stream_by_name_.bind(1, *in).bind(2, name).step();
-    if (code == SQLITE_DONE) return fail(no_such_stream(name));
-    if (code != SQLITE_ROW) return fail(db_.failure(code, "look up a stream"));
-    stream_info info;
-    info.stream = name;
-    info.created_at = stream_by_name_.integer(1);
-    return last_of(stream_by_name_.natural(0), std::move(info));
+    const auto found = find(*in, name);
+    if (!found) return fail(found.error());
+    return info_of(*found, name);
 }
 
 result<stream_list> event_reader::streams(std::string_view tenant, std::string_view category,
@@ -235,6 +312,9 @@ result<stream_list> event_reader::streams(std::string_view tenant, std::string_v
                                           std::size_t limit) {
     if (auto ok = check_limit(limit); !ok) return fail(ok.error());
     stream_list list;
+    begin_rules();
+    snapshot one{*this};
+    if (auto ok = one.begin_for_rules(); !ok) return fail(ok.error());
     const auto in = tenant_id(tenant);
     if (!in) return fail(in.error());
     std::uint64_t only = 0;
@@ -271,10 +351,12 @@ result<stream_list> event_reader::streams(std::string_view tenant, std::string_v
             list.next = list.items.back().stream;
             break;
         }
-        stream_info info;
-        info.stream = streams_.text(1);
-        info.created_at = streams_.integer(2);
-        auto whole = last_of(streams_.natural(0), std::move(info));
+        found_stream found{
+            .id = streams_.natural(0), .created_at = streams_.integer(2), .rules = nullptr};
+        const auto rules = rules_.of(found.id, *in);
+        if (!rules) return fail(rules.error());
+        found.rules = *rules;
+        auto whole = info_of(found, streams_.text(1));
         if (!whole) return fail(whole.error());
         list.items.push_back(std::move(*whole));
     }

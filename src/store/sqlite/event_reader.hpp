@@ -9,6 +9,8 @@
 #include "store/sqlite/event_page.hpp"
 #include "store/sqlite/event_row.hpp"
 #include "store/sqlite/postings.hpp"
+#include "store/sqlite/rule_board.hpp"
+#include "store/sqlite/rule_book.hpp"
 
 #include <memory>
 #include <unordered_map>
@@ -17,12 +19,15 @@ namespace flexcore::store::sqlite {
 
 class event_reader {
 public:
-    [[nodiscard]] static result<std::unique_ptr<event_reader>> open(const connection_settings&);
+    [[nodiscard]] static result<std::unique_ptr<event_reader>> open(
+        const connection_settings&, std::shared_ptr<const rule_board>);
     event_reader(const event_reader&) = delete;
     event_reader& operator=(const event_reader&) = delete;
 
     [[nodiscard]] result<stream_page> read_stream(std::string_view tenant, std::string_view stream,
                                                   version from, std::size_t limit, direction);
+    [[nodiscard]] result<stream_page> read_history(std::string_view tenant, std::string_view stream,
+                                                   version from, std::size_t limit);
     [[nodiscard]] result<log_page> read_log(const log_filter&, position after, std::size_t limit,
                                             direction);
     [[nodiscard]] result<std::shared_ptr<const event_batch>> read_event(std::string_view tenant,
@@ -38,9 +43,9 @@ public:
         position head = 0;
         unix_us recorded_at = 0;
     };
-    /// The last event, its record verified.
+    /// The last event, its record verified; served or not.
     [[nodiscard]] result<log_end> end();
-    /// Every event after `after`, without bounds: what one lost batch may have left.
+    /// Every event after `after`, served or not, without bounds: what one lost batch may have left.
     [[nodiscard]] result<std::shared_ptr<const event_batch>> read_all(position after);
 
 private:
@@ -50,25 +55,55 @@ private:
     };
     using names_by_id = std::unordered_map<std::uint64_t, named>;
     struct scan;
+    /// One snapshot for the statements of a scope; it ends however the scope is left.
+    struct snapshot {
+        explicit snapshot(event_reader& of) : reader{of} {}
+        snapshot(const snapshot&) = delete;
+        snapshot& operator=(const snapshot&) = delete;
+        ~snapshot() {
+            if (!reader.db_.in_transaction()) return;
+            if (!reader.db_.run(reader.commit_, "end a read")) reader.db_.roll_back();
+        }
+        [[nodiscard]] result<void> begin() { return reader.db_.run(reader.begin_, "begin a read"); }
+        /// Only where what is read of a stream's rules must fit its events.
+        [[nodiscard]] result<void> begin_for_rules() {
+            return reader.rules_.empty() ? result<void>{} : begin();
+        }
+        event_reader& reader;
+    };
+    struct found_stream {
+        std::uint64_t id = 0;
+        unix_us created_at = 0;
+        const rule_row* rules = nullptr;  ///< null: none
+    };
 
-    event_reader() = default;
+    explicit event_reader(std::shared_ptr<const rule_board> board) : board_{std::move(board)} {}
     [[nodiscard]] result<void> prepare();
     [[nodiscard]] result<std::uint64_t> tenant_id(std::string_view name);
     [[nodiscard]] result<const named*> name_of(names_by_id&, statement&, std::uint64_t id);
     /// The event the statement stands on; its texts live until the statement moves.
     [[nodiscard]] result<recorded_event> current(statement&);
     [[nodiscard]] result<void> add_current(statement&, event_page&);
+    void begin_rules() { rules_.begin(board_->changes(), board_->now()); }
+    /// Errors: stream_not_found, also when it was softly deleted unless `waits`; stream_deleted.
+    [[nodiscard]] result<found_stream> find(std::uint64_t tenant, std::string_view name,
+                                            bool waits = false);
+    [[nodiscard]] result<stream_page> read_versions(std::uint64_t tenant, std::string_view stream,
+                                                    version from, version first, std::size_t limit,
+                                                    direction);
     [[nodiscard]] result<position> first_since(unix_us since, position last);
     [[nodiscard]] result<void> scan_rows(scan&);
     [[nodiscard]] result<bool> pass_rows(scan&);
     [[nodiscard]] result<selector> all_categories(std::uint64_t tenant);
     [[nodiscard]] result<void> walk_lists(scan&, selector_walk&);
     [[nodiscard]] result<bool> take(scan&, statement&);
-    [[nodiscard]] result<stream_info> last_of(std::uint64_t stream, stream_info);
+    [[nodiscard]] result<stream_info> info_of(const found_stream&, std::string_view name);
     void trim_caches();
 
+    const std::shared_ptr<const rule_board> board_;
     connection db_;
     posting_source postings_;
+    rule_book rules_;
     statement begin_, commit_, last_position_;
     statement stream_forward_, stream_backward_;
     statement log_forward_, log_backward_, event_at_, event_by_id_, time_at_;

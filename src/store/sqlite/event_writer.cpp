@@ -17,11 +17,14 @@ constexpr std::uint64_t busy_wal_factor = 4;
 constexpr auto purge_pause = std::chrono::seconds{60};
 constexpr auto purge_pause_busy = std::chrono::milliseconds{50};
 constexpr int purge_keys_max = 500;
+constexpr auto reclaim_pause = std::chrono::seconds{60};
+constexpr auto reclaim_pause_busy = std::chrono::milliseconds{200};
 constexpr std::size_t frame_header_bytes = 24;
 
 }  // namespace
 
 result<std::unique_ptr<event_writer>> event_writer::open(event_writer_settings settings) {
+    if (!settings.rules) settings.rules = std::make_shared<rule_board>(settings.clock);
     std::unique_ptr<event_writer> made{new event_writer{std::move(settings)}};
     if (auto ok = made->connect(); !ok) return fail(std::move(ok.error()));
     // A process that was killed between writing and syncing left commits that only look durable;
@@ -57,7 +60,42 @@ result<void> event_writer::connect() {
             return SQLITE_OK;
         },
         this);
-    return prepare();
+    if (auto ok = prepare(); !ok) return ok;
+    return look_for_rules();
+}
+
+/// What the board has to know of what is stored.
+result<void> event_writer::look_for_rules() {
+    rule_board& board = *settings_.rules;
+    reclaim_at_ = reclaimer_.any_removed() ? deadline{} : no_deadline;
+    auto tenants = db_.prepare(
+        "SELECT name FROM tenants WHERE id IN (SELECT DISTINCT tenant FROM stream_rules)");
+    if (!tenants) return fail(std::move(tenants.error()));
+    int code = tenants->step();
+    for (; code == SQLITE_ROW; code = tenants->step()) {
+        board.note(tenants->blob(0));
+        if (board.changes() == 0) board.changed();
+        reclaim_at_ = {};
+    }
+    if (code != SQLITE_DONE) return fail(db_.failure(code, "look for rules"));
+    auto kept = db_.prepare("SELECT name, checksum FROM kept_categories");
+    if (!kept) return fail(std::move(kept.error()));
+    for (code = kept->step(); code == SQLITE_ROW; code = kept->step()) {
+        if (checksum_of_category(kept->blob(0)) != kept->natural(1)) {
+            return fail(store_errc::corrupt, "events.db: kept_categories is damaged",
+                        fmt::format("{}: kept category {} does not fit its checksum", db_.file(),
+                                    kept->blob(0)));
+        }
+        board.keep_saved(kept->blob(0));
+    }
+    if (code != SQLITE_DONE) return fail(db_.failure(code, "read the kept categories"));
+    return {};
+}
+
+/// The rules as this transaction sees them.
+void event_writer::begin_rules(unix_us now) {
+    const auto changes = settings_.rules->changes();
+    rules_.begin(changes == 0 && rules_changed_ ? 1 : changes, now);
 }
 
 result<void> event_writer::prepare() {
@@ -93,7 +131,8 @@ result<void> event_writer::prepare() {
         {&stream_of_event_,
          "SELECT s.name FROM events e JOIN streams s ON s.id=e.stream WHERE e.position=?1"},
         {&events_after_,
-         "SELECT e.position, s.name FROM events e CROSS JOIN streams s ON s.id=e.stream "
+         "SELECT e.position, s.name, e.stream, e.version, e.recorded_at "
+         "FROM events e CROSS JOIN streams s ON s.id=e.stream "
          "WHERE e.position>?1 AND e.position<=?3 AND e.tenant=?2 ORDER BY e.position"},
         {&stream_range_,
          "SELECT id FROM streams WHERE tenant=?1 AND name>=?2 AND name<?3 ORDER BY name LIMIT ?4"},
@@ -116,6 +155,17 @@ result<void> event_writer::prepare() {
     for (const auto& [out, sql] : all) {
         if (auto ok = db_.prepare(*out, sql); !ok) return ok;
     }
+    const auto rules_put = fmt::format(
+        "INSERT INTO stream_rules ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) "
+        "ON CONFLICT (stream) DO UPDATE SET max_age_us=?3, max_count=?4, truncate_before=?5, "
+        "deleted=?6, deleted_to=?7, checksum=?8",
+        rule_columns);
+    const auto removed = fmt::format("SELECT {} FROM removed_ids WHERE ", removed_columns);
+    if (auto ok = db_.prepare(rules_put_, rules_put); !ok) return ok;
+    if (auto ok = db_.prepare(removed_by_id_, removed + "id=?1 AND tenant=?2"); !ok) return ok;
+    if (auto ok = db_.prepare(removed_at_, removed + "position=?1"); !ok) return ok;
+    if (auto ok = rules_.prepare(db_); !ok) return ok;
+    if (auto ok = reclaimer_.prepare(db_); !ok) return ok;
     return postings_.prepare(db_);
 }
 
@@ -124,11 +174,14 @@ void event_writer::disconnect() {
          {&begin_,       &commit_,          &insert_events_, &insert_tags_,    &tenant_find_,
           &tenant_add_,  &stream_find_,     &stream_add_,    &stream_version_, &by_id_,
           &by_position_, &stream_of_event_, &events_after_,  &stream_range_,   &category_range_,
-          &version_at_,  &key_find_,        &key_add_,       &key_expired_,    &key_purge_}) {
+          &version_at_,  &key_find_,        &key_add_,       &key_expired_,    &key_purge_,
+          &rules_put_,   &removed_by_id_,   &removed_at_}) {
         *gone = {};
     }
     name_statements_ = {};
     postings_ = {};
+    rules_ = {};
+    reclaimer_ = {};
     db_ = {};
 }
 
@@ -137,6 +190,7 @@ void event_writer::forget_everything() {
     streams_.clear();
     unborn_.clear();
     for (auto& kind : names_) kind.clear();
+    rules_.forget();
 }
 
 void event_writer::start_batch() {
@@ -146,6 +200,7 @@ void event_writer::start_batch() {
     pending_ids_upto_ = 0;
     batch_memory_.release();
     wrote_ = false;
+    rules_changed_ = false;
     forget_failure();
     postings_.forget_failure();
     unborn_.clear();
@@ -157,7 +212,13 @@ void event_writer::start_batch() {
 result<void> event_writer::write(write_batch& batch) {
     start_batch();
     head_ = batch.head;
+    begin_rules(batch.now);
     auto done = write_and_commit(batch);
+    if (done && rules_changed_) {
+        settings_.rules->changed();
+        reclaimer_.start_over();
+        reclaim_at_ = {};
+    }
     if (!done) {
         // What the caches learned in this transaction is not so.
         db_.roll_back();
@@ -208,7 +269,7 @@ result<log_backend::recovered> event_writer::recover(position known_head) {
     // Read back over another connection: what this one believes is no proof.
     auto settings = settings_.database;
     settings.mode = access::read_only;
-    auto reader = event_reader::open(settings);
+    auto reader = event_reader::open(settings, settings_.rules);
     if (!reader) return fail(reader.error());
     const auto end = (*reader)->end();
     if (!end) return fail(end.error());
@@ -217,6 +278,8 @@ result<log_backend::recovered> event_writer::recover(position known_head) {
                     fmt::format("{}: the log ends at {}, acknowledged up to {}", db_.file(),
                                 end->head, known_head));
     }
+    // A change that failed may be there.
+    if (settings_.rules->changes() != 0) settings_.rules->changed();
     recovered back{.head = end->head, .last_recorded_at = end->recorded_at, .surprising = nullptr};
     if (end->head > known_head) {
         auto events = (*reader)->read_all(known_head);
@@ -236,8 +299,16 @@ result<deadline> event_writer::tidy(bool idle) {
         if (!more) return fail(more.error());
         if (*more) purge_at_ = idle ? monotonic::now() : monotonic::now() + purge_pause_busy;
     }
+    if (monotonic::now() >= reclaim_at_ || settings_.rules->any_unsaved()) {
+        reclaim_at_ = monotonic::now() + reclaim_pause;
+        const auto more = reclaim();
+        if (!more) return fail(more.error());
+        if (*more)
+            reclaim_at_ = monotonic::now() + (idle ? deadline::duration{} : reclaim_pause_busy);
+        if (!reclaimer_.wanted(rules_)) reclaim_at_ = no_deadline;
+    }
     // What would be due if nobody waited is done as soon as nobody does.
-    return checkpoint_due(true) ? monotonic::now() : purge_at_;
+    return checkpoint_due(true) ? monotonic::now() : std::min(purge_at_, reclaim_at_);
 }
 
 bool event_writer::checkpoint_due(bool idle) const {
@@ -299,6 +370,37 @@ result<bool> event_writer::purge_expired_keys() {
     if (done) return gone == purge_keys_max;
     auto judged = put_off(done, "expired idempotency keys could not be deleted");
     db_.roll_back();
+    if (!judged) return fail(std::move(judged.error()));
+    return false;
+}
+
+/// Frees the space of some events that are not served any more. True: there may be more.
+result<bool> event_writer::reclaim() {
+    const unix_us now = settings_.clock();
+    rules_changed_ = false;
+    begin_rules(now);
+    if (!reclaimer_.wanted(rules_) && !settings_.rules->any_unsaved()) return false;
+    bool more = false;
+    std::size_t saved = 0;
+    const auto done = [&]() -> result<void> {
+        if (auto ok = db_.run(begin_, "begin to reclaim"); !ok) return ok;
+        if (auto ok = reclaimer_.save_kept(*settings_.rules, saved); !ok) return ok;
+        const auto head = db_.integer("SELECT max(position) FROM events");
+        if (!head) return fail(head.error());
+        const auto step =
+            reclaimer_.step(rules_, *settings_.rules, static_cast<position>(*head), now);
+        if (!step) return fail(step.error());
+        const auto ids = reclaimer_.forget_ids(now);
+        if (!ids) return fail(ids.error());
+        more = !step->passed || *ids;
+        return db_.run(commit_, "commit what was reclaimed");
+    }();
+    if (done) {
+        settings_.rules->saved(saved);
+        return more;
+    }
+    db_.roll_back();
+    auto judged = put_off(done, "the space of events could not be reclaimed");
     if (!judged) return fail(std::move(judged.error()));
     return false;
 }

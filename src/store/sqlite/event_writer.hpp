@@ -16,6 +16,9 @@
 #include "store/sqlite/event_reader.hpp"
 #include "store/sqlite/name_cache.hpp"
 #include "store/sqlite/postings.hpp"
+#include "store/sqlite/reclaimer.hpp"
+#include "store/sqlite/rule_board.hpp"
+#include "store/sqlite/rule_book.hpp"
 
 #include <map>
 #include <memory_resource>
@@ -25,6 +28,7 @@ namespace flexcore::store::sqlite {
 
 struct event_writer_settings {
     connection_settings database;
+    std::shared_ptr<rule_board> rules = {};  ///< null: one of its own
     std::uint64_t wal_bytes_max = 32u << 20;
     log_writer::clock clock = now_unix_us;
     telemetry::gauge* wal_bytes = nullptr;
@@ -81,6 +85,9 @@ private:
     [[nodiscard]] bool checkpoint_due(bool idle) const;
     [[nodiscard]] result<void> checkpoint();
     [[nodiscard]] result<bool> purge_expired_keys();
+    [[nodiscard]] result<bool> reclaim();
+    [[nodiscard]] result<void> look_for_rules();
+    void begin_rules(unix_us now);
     [[nodiscard]] result<void> put_off(result<void> done, std::string_view what) const;
 
     // log_state
@@ -90,7 +97,10 @@ private:
     version version_before(const stream_state&, position before) override;
     std::optional<event_log::stored_answer> answer(std::string_view tenant, std::string_view key,
                                                    unix_us now) override;
-    result<position> first_match(std::string_view tenant, const selector&, position after) override;
+    result<position> first_match(std::string_view tenant, const selector&, position after,
+                                 unix_us now) override;
+    void change(const stream_change&, std::string_view tenant, stream_state&) override;
+    void revive(stream_state&) override;
     void add(const recorded_event& event, stream_state&, std::uint32_t place) override;
     void remember(std::string_view tenant, const idempotency_entry&, std::string answer,
                   unix_us now) override;
@@ -102,6 +112,9 @@ private:
     [[nodiscard]] const name_entry& name(posting_kind, std::uint64_t tenant, std::string_view name);
     void create(stream_entry&, const recorded_event&);
     [[nodiscard]] std::optional<known_event> known(statement&, std::string_view attempted);
+    [[nodiscard]] std::optional<known_event> removed(statement&);
+    [[nodiscard]] const rule_row* rules_of(std::uint64_t stream, std::uint64_t tenant);
+    void write_rules(const rule_row&);
     // event_writer_match.cpp: does an event match a condition?
     struct search;
     [[nodiscard]] position first_of(search&, const selector_clause&);
@@ -111,6 +124,8 @@ private:
     [[nodiscard]] position first_of_prefix(search&, std::string_view prefix);
     [[nodiscard]] position first_of_events(search&, std::string_view prefix);
     [[nodiscard]] walk_step seek(search&, selector_walk&, position from);
+    [[nodiscard]] bool hidden(search&, std::uint64_t stream, version, unix_us recorded_at);
+    [[nodiscard]] bool hidden(search&, position);
     [[nodiscard]] std::vector<std::uint64_t> streams_of(const search&, std::string_view prefix,
                                                         std::size_t limit);
     [[nodiscard]] std::vector<std::string> categories_of(const search&, std::string_view prefix,
@@ -123,11 +138,14 @@ private:
     pending_rows pending_;  ///< before the connection, which shows it as tables
     connection db_;
     posting_source postings_;
+    rule_book rules_;
+    reclaimer reclaimer_;
     std::pmr::monotonic_buffer_resource batch_memory_;
     std::string tag_bytes_;
     std::unordered_map<id_in_tenant, std::size_t, id_hash> pending_ids_;
     std::size_t pending_ids_upto_ = 0;
-    bool wrote_ = false;  ///< anything in this transaction
+    bool wrote_ = false;          ///< anything in this transaction
+    bool rules_changed_ = false;  ///< by this transaction
 
     position head_ = 0;  ///< with what this batch has added
 
@@ -142,11 +160,13 @@ private:
     statement by_id_, by_position_, stream_of_event_;
     statement events_after_, stream_range_, category_range_, version_at_;
     statement key_find_, key_add_, key_expired_, key_purge_;
+    statement rules_put_, removed_by_id_, removed_at_;
 
     int wal_frames_ = 0;        ///< as of the last commit
     int wal_frames_retry_ = 0;  ///< a checkpoint that readers held up is tried again here
     std::uint64_t frame_bytes_ = 0;
     deadline purge_at_{};
+    deadline reclaim_at_{};
 };
 
 }  // namespace flexcore::store::sqlite

@@ -54,11 +54,12 @@ struct event_writer::search {
 };
 
 result<position> event_writer::first_match(std::string_view tenant_name, const selector& what,
-                                           position after) {
+                                           position after, unix_us now) {
     const auto* known_tenant = tenant(tenant_name);
     if (known_tenant == nullptr) return position{0};
     search in{.tenant = known_tenant->id, .after = after};
     flush();
+    begin_rules(now);
     static const selector everything(1);
     position first = 0;
     for (const auto& clause : what.empty() ? everything : what) {
@@ -120,11 +121,32 @@ walk_step event_writer::seek(search& in, selector_walk& walk, position from) {
     return step;
 }
 
+/// Whether the event is not served any more: then no condition sees it.
+bool event_writer::hidden(search& in, std::uint64_t stream, version ver, unix_us recorded_at) {
+    const auto is = rules_.hides(stream, in.tenant, ver, recorded_at);
+    if (is) return *is;
+    failed(is.error());
+    return false;
+}
+
+bool event_writer::hidden(search& in, position at) {
+    const auto any = rules_.tenant_has_any(in.tenant);
+    if (!any) failed(any.error());
+    if (!any || !*any || !in.look()) return false;
+    const auto event = known(by_position_.bind(1, at), "look at an event");
+    return event && hidden(in, event->stream, event->ver, event->recorded_at);
+}
+
 position event_writer::first_of_lists(search& in, const selector_clause& clause) {
     selector_walk walk{postings_, selector{clause}, in.tenant, direction::forward};
     for (position from = in.after + 1;;) {
         const walk_step step = seek(in, walk, from);
         if (step.what != walk_step::kind::hit) return 0;
+        if (hidden(in, step.at)) {
+            from = step.at + 1;
+            continue;
+        }
+        if (in.given_up || failure()) return 0;
         if (clause.stream_prefix.empty()) return step.at;
         if (!in.look()) return 0;
         if (!step_row(stream_of_event_.bind(1, step.at), "look up a stream's name")) return 0;
@@ -142,10 +164,17 @@ position event_writer::first_in_streams(search& in, const selector_clause& claus
     position first = 0;
     for (const auto stream : streams) {
         const version last = last_version(stream);
+        version served = 1;
+        if (const auto* rules = rules_of(stream, in.tenant)) {
+            const auto from = rules_.first_served(*rules, last);
+            if (!from) failed(from.error());
+            if (from) served = *from;
+        }
+        if (failure()) break;
         selector_walk walk{postings_, selector{clause}, in.tenant, direction::forward};
         for (position from = in.after + 1; first == 0 || from < first;) {
             if (!in.look(static_cast<std::size_t>(std::bit_width(last)) + 1)) return first;
-            const version ver = version_from(stream, last, from);
+            const version ver = std::max(version_from(stream, last, from), served);
             if (ver > last) break;
             const position here = position_of(stream, ver);
             if (here == 0) break;
@@ -182,7 +211,12 @@ position event_writer::first_of_events(search& in, std::string_view prefix) {
     events_after_.bind(1, in.after).bind(2, in.tenant).bind(3, to);
     int code = events_after_.step();
     for (; code == SQLITE_ROW; code = events_after_.step()) {
-        if (events_after_.text(1).starts_with(prefix)) return events_after_.natural(0);
+        if (!events_after_.text(1).starts_with(prefix)) continue;
+        if (hidden(in, events_after_.natural(2), events_after_.natural(3),
+                   events_after_.integer(4))) {
+            continue;
+        }
+        return events_after_.natural(0);
     }
     if (code != SQLITE_DONE) failed(db_.failure(code, "look through events"));
     in.given_up = in.given_up || to != head_;

@@ -81,6 +81,11 @@ log_state::stream_state& event_writer::stream(std::string_view tenant_name, std:
             entry.ver = stream_version_.natural(0);
             stream_version_.reset();
         }
+        if (const auto* rules = rules_of(entry.id, in->id)) {
+            entry.deleted = rules->deleted;
+            // Its events may be gone.
+            entry.ver = std::max(entry.ver, rules->deleted_to);
+        }
     }
     return streams_.add(in->id, name, entry);
 }
@@ -95,6 +100,74 @@ std::optional<log_state::known_event> event_writer::known(statement& asked,
                             .recorded_at = asked.integer(4)};
     asked.reset();
     return found;
+}
+
+/// An event that is gone, as long as its id is remembered.
+std::optional<log_state::known_event> event_writer::removed(statement& asked) {
+    if (!step_row(asked, "look up a removed event")) return std::nullopt;
+    const auto row = read_removed(db_, asked);
+    asked.reset();
+    if (!row) {
+        failed(row.error());
+        return std::nullopt;
+    }
+    return known_event{.pos = row->pos,
+                       .stream = row->stream,
+                       .ver = row->ver,
+                       .place = row->place,
+                       .recorded_at = row->recorded_at};
+}
+
+const rule_row* event_writer::rules_of(std::uint64_t stream, std::uint64_t tenant) {
+    if (failure()) return nullptr;
+    const auto found = rules_.of(stream, tenant);
+    if (found) return *found;
+    failed(found.error());
+    return nullptr;
+}
+
+void event_writer::write_rules(const rule_row& row) {
+    wrote_ = true;
+    rules_changed_ = true;
+    bind_rule(rules_put_, row);
+    step_done(rules_put_, "write a stream's rules");
+    rules_.forget();
+    begin_rules(rules_.now());
+}
+
+void event_writer::change(const stream_change& change, std::string_view tenant_name,
+                          stream_state& state) {
+    auto& entry = static_cast<stream_entry&>(state);
+    rule_row row;
+    if (const auto* known = rules_of(entry.id, entry.tenant)) row = *known;
+    row.stream = entry.id;
+    row.tenant = entry.tenant;
+    switch (change.what) {
+        case stream_change::kind::settings:
+            row.set(change.settings);
+            break;
+        case stream_change::kind::soft_delete:
+            row.deleted = deletion::soft;
+            row.deleted_to = entry.ver;
+            break;
+        case stream_change::kind::tombstone:
+            row.deleted = deletion::forever;
+            row.deleted_to = entry.ver;
+            break;
+    }
+    entry.deleted = row.deleted;
+    settings_.rules->note(tenant_name);
+    write_rules(row);
+}
+
+void event_writer::revive(stream_state& state) {
+    auto& entry = static_cast<stream_entry&>(state);
+    entry.deleted = deletion::none;
+    if (const auto* known = rules_of(entry.id, entry.tenant)) {
+        rule_row row = *known;
+        row.deleted = deletion::none;
+        write_rules(row);
+    }
 }
 
 namespace {
@@ -120,7 +193,9 @@ std::optional<log_state::known_event> event_writer::event_with_id(std::string_vi
     if (const auto found = pending_ids_.find({id, in->id}); found != pending_ids_.end()) {
         return known_from(pending_.events[found->second]);
     }
-    return known(by_id_.bind(1, id).bind(2, in->id), "look up an event id");
+    auto found = known(by_id_.bind(1, id).bind(2, in->id), "look up an event id");
+    if (found || !reclaimer_.any_removed()) return found;
+    return removed(removed_by_id_.bind(1, id).bind(2, in->id));
 }
 
 std::optional<log_state::known_event> event_writer::event_at(position at) {
@@ -129,7 +204,9 @@ std::optional<log_state::known_event> event_writer::event_at(position at) {
         if (index >= pending_.events.size()) return std::nullopt;
         return known_from(pending_.events[index]);
     }
-    return known(by_position_.bind(1, at), "look up an event");
+    auto found = known(by_position_.bind(1, at), "look up an event");
+    if (found || !reclaimer_.any_removed()) return found;
+    return removed(removed_at_.bind(1, at));
 }
 
 std::optional<event_log::stored_answer> event_writer::answer(std::string_view tenant_name,

@@ -41,9 +41,11 @@ struct event_reader::scan {
 result<bool> event_reader::take(scan& in, statement& at) {
     const auto event = current(at);
     if (!event) return fail(event.error());
+    const auto hidden = rules_.hides(at.natural(1), at.natural(5), event->ver, event->recorded_at);
+    if (!hidden) return fail(hidden.error());
     ++in.looked_at;
     if (!in.forward() && in.filter.since && event->recorded_at < *in.filter.since) return false;
-    if (matches_filter(in.filter, *event)) in.page.add(*event);
+    if (!*hidden && matches_filter(in.filter, *event)) in.page.add(*event);
     in.pass(event->pos);
     return true;
 }
@@ -164,13 +166,10 @@ result<log_page> event_reader::read_log(const log_filter& filter, position after
                                         direction way) {
     if (auto ok = check_limit(limit); !ok) return fail(ok.error());
     trim_caches();
+    begin_rules();
     postings_.forget_failure();
-    if (auto ok = db_.run(begin_, "begin a read"); !ok) return fail(ok.error());
-    // One snapshot for all statements below; it ends with this scope, however it is left.
-    const std::unique_ptr<event_reader, void (*)(event_reader*)> snapshot{
-        this, [](event_reader* reader) {
-            if (!reader->db_.run(reader->commit_, "end a read")) reader->db_.roll_back();
-        }};
+    snapshot one{*this};
+    if (auto ok = one.begin(); !ok) return fail(ok.error());
 
     position last = 0;
     {

@@ -51,13 +51,13 @@ std::uint64_t checksum_of_category(std::string_view name) noexcept {
 }
 
 result<rule_row> read_rule(const connection& db, const statement& at) {
-    const rule_row row{.stream = at.natural(0),
-                       .tenant = at.natural(1),
-                       .max_age_us = at.integer(2),
-                       .max_count = at.natural(3),
-                       .truncate_before = at.natural(4),
-                       .deleted = static_cast<deletion>(at.natural(5) & 0xff),
-                       .deleted_to = at.natural(6)};
+    const rule_row row{{.max_age_us = at.integer(2),
+                        .max_count = at.natural(3),
+                        .truncate_before = at.natural(4),
+                        .deleted = static_cast<deletion>(at.natural(5) & 0xff),
+                        .deleted_to = at.natural(6)},
+                       at.natural(0),
+                       at.natural(1)};
     if (at.natural(5) > 2 || checksum_of(row) != at.natural(7)) {
         return damaged(db, "stream_rules", row.stream);
     }
@@ -91,7 +91,7 @@ result<removed_row> read_removed(const connection& db, const statement& at) {
 void bind_rule(statement& to, const rule_row& row) {
     to.bind(1, row.stream)
         .bind(2, row.tenant)
-        .bind(3, row.max_age_us)
+        .bind(3, std::int64_t{row.max_age_us})
         .bind(4, row.max_count)
         .bind(5, row.truncate_before)
         .bind(6, static_cast<std::int64_t>(row.deleted))

@@ -6,8 +6,8 @@
 // Threads:  free functions without state.
 #pragma once
 
-#include "store/event.hpp"
 #include "store/sqlite/connection.hpp"
+#include "store/stream_rules_impl.hpp"
 
 #include <cstdint>
 #include <string>
@@ -15,21 +15,10 @@
 
 namespace flexcore::store::sqlite {
 
-enum class deletion : std::uint8_t {
-    none = 0,
-    soft = 1,     ///< until it is written again
-    forever = 2,  ///< a tombstone
-};
-
 /// A row of `stream_rules`.
-struct rule_row {
+struct rule_row : stream_rules {
     std::uint64_t stream = 0;
     std::uint64_t tenant = 0;
-    std::int64_t max_age_us = 0;  ///< 0: no such rule
-    std::uint64_t max_count = 0;  ///< 0: no such rule
-    version truncate_before = 0;  ///< 0: no such rule
-    deletion deleted = deletion::none;
-    version deleted_to = 0;  ///< versions up to here were deleted
 };
 
 /// A row of `holes`: positions whose events were removed on purpose.

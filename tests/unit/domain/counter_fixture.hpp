@@ -192,6 +192,15 @@ public:
         stream_reads.fetch_add(1);
         return under_.read_stream(tenant, stream, from, limit, way);
     }
+    result<store::stream_page> read_history(std::string_view tenant, std::string_view stream,
+                                            store::version from, std::size_t limit) override {
+        stream_reads.fetch_add(1);
+        return under_.read_history(tenant, stream, from, limit);
+    }
+    void keep_history(std::string_view category) override { under_.keep_history(category); }
+    [[nodiscard]] bool retains(std::string_view tenant) const noexcept override {
+        return under_.retains(tenant);
+    }
     result<store::log_page> read_log(const store::log_filter& filter, store::position after,
                                      std::size_t limit, store::direction way) override {
         return under_.read_log(filter, after, limit, way);

@@ -52,7 +52,8 @@ public:
     [[nodiscard]] std::unique_ptr<event_reader> reader() const {
         auto reading = settings_;
         reading.mode = access::read_only;
-        return value(event_reader::open(reading));
+        return value(event_reader::open(
+            reading, std::make_shared<store::sqlite::rule_board>([this] { return clock; })));
     }
 
     unix_us clock = 1'000'000;

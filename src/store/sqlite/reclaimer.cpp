@@ -1,0 +1,213 @@
+#include "store/sqlite/reclaimer.hpp"
+
+#include "store/sqlite/event_row.hpp"
+
+#include <fmt/format.h>
+
+namespace flexcore::store::sqlite {
+namespace {
+
+// Of one step, which appends may have to wait for: a few milliseconds.
+constexpr std::size_t streams_max = 200;
+constexpr std::size_t events_max = 200;
+constexpr int ids_forgotten_max = 500;
+
+}  // namespace
+
+result<void> reclaimer::prepare(connection& db) {
+    db_ = &db;
+    const auto rules = fmt::format(
+        "SELECT {} FROM stream_rules WHERE stream>?1 ORDER BY stream LIMIT ?2", rule_columns);
+    const auto holes = [](std::string_view which) {
+        return fmt::format("SELECT {} FROM holes {}", hole_columns, which);
+    };
+    const std::pair<statement*, std::string> all[] = {
+        {&next_rules_, rules},
+        {&category_,
+         "SELECT c.name FROM streams s JOIN categories c ON c.id=s.category WHERE s.id=?1"},
+        {&doomed_,
+         "SELECT position, tenant, version, place, recorded_at, id, tags FROM events "
+         "WHERE stream=?1 AND version<=?2 ORDER BY version LIMIT ?3"},
+        {&hole_below_, holes("WHERE first<=?1 ORDER BY first DESC LIMIT 1")},
+        {&hole_above_, holes("WHERE first=?1")},
+        {&hole_add_,
+         fmt::format("INSERT INTO holes ({}) VALUES (?1, ?2, ?3, ?4, ?5)", hole_columns)},
+        {&hole_grow_,
+         "UPDATE holes SET last=?2, operation=?3, removed_at=?4, checksum=?5 WHERE first=?1"},
+        {&hole_drop_, "DELETE FROM holes WHERE first=?1"},
+        {&id_add_,
+         fmt::format("INSERT INTO removed_ids ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                     removed_columns)},
+        {&id_forget_,
+         "DELETE FROM removed_ids WHERE position IN (SELECT position FROM removed_ids "
+         "WHERE forget_at<=?1 ORDER BY forget_at, position LIMIT ?2)"},
+        {&tag_remove_,
+         "DELETE FROM event_tags WHERE tag=(SELECT id FROM tags WHERE name=?1 AND tenant=?2) "
+         "AND position=?3"},
+        {&event_remove_, "DELETE FROM events WHERE position=?1"},
+        {&kept_add_, "INSERT INTO kept_categories VALUES (?1, ?2) ON CONFLICT DO NOTHING"},
+    };
+    for (const auto& [out, sql] : all) {
+        if (auto ok = db.prepare(*out, sql); !ok) return ok;
+    }
+    const auto any = db.integer("SELECT EXISTS (SELECT 1 FROM removed_ids)");
+    if (!any) return fail(any.error());
+    any_removed_ = *any != 0;
+    after_ = 0;
+    return {};
+}
+
+bool reclaimer::wanted(const rule_book& rules) const noexcept {
+    return !rules.empty() || any_removed_;
+}
+
+result<std::string> reclaimer::category_of(std::uint64_t stream) {
+    run_scope scope{category_};
+    const int code = category_.bind(1, stream).step();
+    if (code != SQLITE_ROW) return fail(db_->failure(code, "look up a stream's category"));
+    return std::string{category_.blob(0)};
+}
+
+result<reclaimer::step_done> reclaimer::step(rule_book& rules, const rule_board& board,
+                                             position head, unix_us now) {
+    std::vector<rule_row> streams;
+    {
+        run_scope scope{next_rules_};
+        next_rules_.bind(1, after_).bind(2, std::uint64_t{streams_max});
+        int code = next_rules_.step();
+        for (; code == SQLITE_ROW; code = next_rules_.step()) {
+            const auto row = read_rule(*db_, next_rules_);
+            if (!row) return fail(row.error());
+            streams.push_back(*row);
+        }
+        if (code != SQLITE_DONE) return fail(db_->failure(code, "look through the rules"));
+    }
+    step_done done;
+    for (const auto& rule : streams) {
+        const auto last = rules.last_version(rule);
+        if (!last) return fail(last.error());
+        version gone_to = rule.deleted_to;  // also of a kept category
+        const auto category = category_of(rule.stream);
+        if (!category) return fail(category.error());
+        if (!board.kept(*category)) {
+            const auto served = rules.first_served(rule, *last);
+            if (!served) return fail(served.error());
+            // The last one says the version. (Deleted, its rules say it.)
+            gone_to = std::max(gone_to, std::min(*served, *last) - 1);
+        }
+        if (gone_to != 0) {
+            const std::size_t before = done.removed;
+            auto ok = remove(rule, gone_to, head, now, events_max - before, done.removed);
+            if (!ok) return fail(ok.error());
+            if (done.removed >= events_max) return done;  // this stream may have more
+        }
+        after_ = rule.stream;
+    }
+    done.passed = streams.size() < streams_max;
+    if (done.passed) after_ = 0;
+    return done;
+}
+
+/// Versions up to `to`.
+result<void> reclaimer::remove(const rule_row& rule, version to, position head, unix_us now,
+                               std::size_t room, std::size_t& removed) {
+    std::vector<doomed> all;
+    {
+        run_scope scope{doomed_};
+        doomed_.bind(1, rule.stream).bind(2, to).bind(3, std::uint64_t{room});
+        int code = doomed_.step();
+        for (; code == SQLITE_ROW; code = doomed_.step()) {
+            if (doomed_.natural(0) == head) continue;
+            auto& one = all.emplace_back();
+            one.row = {.pos = doomed_.natural(0),
+                       .tenant = doomed_.natural(1),
+                       .stream = rule.stream,
+                       .ver = doomed_.natural(2),
+                       .place = static_cast<std::uint32_t>(doomed_.integer(3)),
+                       .recorded_at = doomed_.integer(4),
+                       .forget_at = now + ids_kept_us,
+                       .id = {}};
+            const auto id = doomed_.blob(5);
+            std::copy_n(id.begin(), std::min(id.size(), one.row.id.bytes.size()),
+                        one.row.id.bytes.begin());
+            one.tags = doomed_.blob(6);
+        }
+        if (code != SQLITE_DONE) return fail(db_->failure(code, "look for events to remove"));
+    }
+    for (const auto& one : all) {
+        const auto operation = one.row.ver <= rule.deleted_to ? "deletion" : "retention";
+        if (auto ok = record_hole(one.row.pos, operation, now); !ok) return ok;
+        bind_removed(id_add_, one.row);
+        if (auto ok = db_->run(id_add_, "remember a removed id"); !ok) return ok;
+        if (auto ok = remove_tags(one); !ok) return ok;
+        event_remove_.bind(1, one.row.pos);
+        if (auto ok = db_->run(event_remove_, "remove an event"); !ok) return ok;
+    }
+    removed += all.size();
+    any_removed_ = any_removed_ || !all.empty();
+    return {};
+}
+
+/// Joins the holes beside it that are of the same operation.
+result<void> reclaimer::record_hole(position at, std::string_view operation, unix_us now) {
+    const auto found = [&](statement& asked, position key) -> result<std::optional<hole_row>> {
+        run_scope scope{asked};
+        const int code = asked.bind(1, key).step();
+        if (code == SQLITE_DONE) return std::nullopt;
+        if (code != SQLITE_ROW) return fail(db_->failure(code, "look up a hole"));
+        auto row = read_hole(*db_, asked);
+        if (!row) return fail(row.error());
+        return std::optional{std::move(*row)};
+    };
+    const auto below = found(hole_below_, at);
+    if (!below) return fail(below.error());
+    const auto above = found(hole_above_, at + 1);
+    if (!above) return fail(above.error());
+    const bool joins_below = *below && (*below)->last == at - 1 && (*below)->operation == operation;
+    const bool joins_above = *above && (*above)->operation == operation;
+    hole_row hole{.first = joins_below ? (*below)->first : at,
+                  .last = joins_above ? (*above)->last : at,
+                  .operation = std::string{operation},
+                  .removed_at = now};
+    bind_hole(joins_below ? hole_grow_ : hole_add_, hole);
+    auto& put = joins_below ? hole_grow_ : hole_add_;
+    if (auto ok = db_->run(put, "record a hole"); !ok) return ok;
+    if (!joins_above) return {};
+    hole_drop_.bind(1, (*above)->first);
+    return db_->run(hole_drop_, "join two holes");
+}
+
+result<void> reclaimer::remove_tags(const doomed& of) {
+    const auto count = count_tags(of.tags);
+    if (!count) {
+        return fail(store_errc::corrupt,
+                    fmt::format("events.db: the event at position {} is damaged", of.row.pos),
+                    fmt::format("{}: the tags at position {} are none", db_->file(), of.row.pos));
+    }
+    std::vector<std::string_view> tags(*count);
+    decode_tags(of.tags, tags.data());
+    for (const auto tag : tags) {
+        tag_remove_.bind(1, tag).bind(2, of.row.tenant).bind(3, of.row.pos);
+        if (auto ok = db_->run(tag_remove_, "remove an event's tag"); !ok) return ok;
+    }
+    return {};
+}
+
+result<bool> reclaimer::forget_ids(unix_us now) {
+    if (!any_removed_) return false;
+    id_forget_.bind(1, std::int64_t{now}).bind(2, std::int64_t{ids_forgotten_max});
+    if (auto ok = db_->run(id_forget_, "forget removed ids"); !ok) return fail(ok.error());
+    return sqlite3_changes(db_->get()) == ids_forgotten_max;
+}
+
+result<void> reclaimer::save_kept(const rule_board& board, std::size_t& saved) {
+    const auto unsaved = board.unsaved();
+    for (const auto& name : unsaved) {
+        kept_add_.bind(1, std::string_view{name}).bind(2, checksum_of_category(name));
+        if (auto ok = db_->run(kept_add_, "keep a category"); !ok) return ok;
+    }
+    saved = unsaved.size();
+    return {};
+}
+
+}  // namespace flexcore::store::sqlite

@@ -1,0 +1,57 @@
+// reclaimer: frees the space of events that are not served any more, a bounded piece per step.
+// The only thing that removes events; it records the holes first, in the same transaction.
+//
+// Order:   stream by stream, each from its beginning, so that what is left of a stream has no gaps.
+// Stays:   the last event of the log, which says where positions go on; the last one of a stream,
+//          which says its version, unless it was deleted; events of kept categories unless
+//          their stream was deleted.
+// Ids:     of removed events are remembered for `ids_kept_us`.
+// Threads: the log writer's, on its connection, inside a transaction of the caller's.
+#pragma once
+
+#include "store/sqlite/rule_board.hpp"
+#include "store/sqlite/rule_book.hpp"
+
+namespace flexcore::store::sqlite {
+
+class reclaimer {
+public:
+    static constexpr unix_us ids_kept_us = 25LL * 3600 * 1'000'000;
+
+    [[nodiscard]] result<void> prepare(connection&);
+    /// Whether there is something to do at all: rules, or remembered ids.
+    [[nodiscard]] bool wanted(const rule_book&) const noexcept;
+
+    struct step_done {
+        std::size_t removed = 0;
+        bool passed = false;  ///< all streams were looked at
+    };
+    /// Looks at some streams and removes some events. `head` is the log's last position.
+    [[nodiscard]] result<step_done> step(rule_book&, const rule_board&, position head, unix_us now);
+    /// Forgets some ids whose time is over. True: there may be more.
+    [[nodiscard]] result<bool> forget_ids(unix_us now);
+    [[nodiscard]] result<void> save_kept(const rule_board&, std::size_t& saved);
+    void start_over() { after_ = 0; }
+
+    /// Whether any id of a removed event is remembered.
+    [[nodiscard]] bool any_removed() const noexcept { return any_removed_; }
+
+private:
+    struct doomed {
+        removed_row row;
+        std::string tags;
+    };
+    [[nodiscard]] result<void> remove(const rule_row&, version to, position head, unix_us now,
+                                      std::size_t room, std::size_t& removed);
+    [[nodiscard]] result<void> record_hole(position, std::string_view operation, unix_us now);
+    [[nodiscard]] result<void> remove_tags(const doomed&);
+    [[nodiscard]] result<std::string> category_of(std::uint64_t stream);
+
+    connection* db_ = nullptr;
+    statement next_rules_, category_, doomed_, hole_below_, hole_above_, hole_add_, hole_grow_,
+        hole_drop_, id_add_, id_forget_, tag_remove_, event_remove_, kept_add_;
+    std::uint64_t after_ = 0;  ///< the stream last looked at
+    bool any_removed_ = false;
+};
+
+}  // namespace flexcore::store::sqlite
