@@ -345,4 +345,33 @@ void query_bus::ask(query q, query_done done) {
     state_->ask(std::move(q), std::move(entry), std::move(done));
 }
 
+result<std::shared_ptr<const query_answer>> query_bus::row(std::string_view tenant,
+                                                           std::string_view model,
+                                                           std::string_view key, row_body body_of) {
+    // Queries count from 1. A model's name holds no zero, so the two texts stay apart.
+    constexpr std::uint64_t rows = 0;
+    thread_local std::string which;
+    which.assign(model).append(1, '\0').append(key);
+    const query_key place{rows, tenant, {}, which};
+    if (const auto hit = state_->cache.find(place)) return hit->answer;
+
+    // The number comes before the snapshot: a change between the two is seen, and counts as one.
+    auto kept = std::make_shared<cached_answer>();
+    kept->seen = state_->changes.last();
+    kept->read = {change_counters::row_slot(tenant, model, key)};
+    auto from = state_->views.read();
+    if (!from) return fail(std::move(from.error()));
+    const auto found = (*from)->get(tenant, model, key);
+    if (!found) return fail(found.error());
+    if (!*found) return fail(bus_errc::not_found, "The read model has no row with this key.");
+    auto made = std::make_shared<query_answer>();
+    made->body = body_of(**found);
+    made->etag = etag_of((*found)->json);
+    made->pos = (*found)->pos;
+    kept->answer = std::move(made);
+    auto answer = kept->answer;
+    if (kept->holds(state_->changes)) state_->cache.put(place, std::move(kept));
+    return answer;
+}
+
 }  // namespace flexcore::bus

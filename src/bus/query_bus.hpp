@@ -40,7 +40,7 @@ struct query {
 
 /// Immutable, shared by the cache and everybody it answers.
 struct query_answer {
-    std::string body;         ///< {"data":…,"position":n}, ready to send
+    std::string body;         ///< {"data":…,"position":n} or a row, ready to send
     std::string etag;         ///< over the data; weak, since the position beside it may differ
     store::position pos = 0;  ///< the last change the answer reflects
 };
@@ -108,6 +108,15 @@ public:
     [[nodiscard]] std::optional<query_descriptor> find(std::string_view name) const;
 
     void ask(query, query_done);
+
+    /// One row of a read model by its key, by way of the cache. A point read on the calling thread;
+    /// who may ask, and how far the model is, has been seen to. `body_of` forms the answer's body.
+    /// Errors: not_found, those of the store.
+    using row_body = std::string (*)(const store::row&);
+    [[nodiscard]] result<std::shared_ptr<const query_answer>> row(std::string_view tenant,
+                                                                  std::string_view model,
+                                                                  std::string_view key,
+                                                                  row_body body_of);
 
 private:
     struct state;

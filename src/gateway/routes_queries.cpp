@@ -4,31 +4,21 @@
 #include "gateway/api.hpp"
 #include "gateway/body_reader.hpp"
 #include "gateway/catalogue_page.hpp"
-#include "gateway/header_values.hpp"
 #include "gateway/json_object.hpp"
 #include "gateway/query_args.hpp"
 #include "gateway/query_params.hpp"
+#include "gateway/read_answers.hpp"
 
 namespace flexcore::gateway {
 namespace {
 
 void ask(const std::shared_ptr<api>& on, bus::query what, responder answer) {
-    on->services.queries.ask(
-        std::move(what), [answer = std::move(answer)](
-                             result<std::shared_ptr<const bus::query_answer>> done) mutable {
-            if (!done) return answer(done.error());
-            const bus::query_answer& found = **done;
-            response out;
-            out.headers.push_back({"ETag", found.etag});
-            if (etag_matches(answer.asked().fields.if_none_match, found.etag)) {
-                out.status = 304;
-                out.content_type = {};
-            } else {
-                out.shared = found.body;
-                out.owner = std::move(*done);
-            }
-            answer(std::move(out));
-        });
+    on->services.queries.ask(std::move(what),
+                             [answer = std::move(answer)](
+                                 result<std::shared_ptr<const bus::query_answer>> done) mutable {
+                                 if (!done) return answer(done.error());
+                                 answer(answer_with_etag(answer.asked(), std::move(*done)));
+                             });
 }
 
 /// A query worked out from a target, for all requests with this target.

@@ -3,10 +3,9 @@
 #include "bus/errc.hpp"
 #include "gateway/api.hpp"
 #include "gateway/catalogue_page.hpp"
-#include "gateway/fingerprint.hpp"
-#include "gateway/header_values.hpp"
 #include "gateway/json_object.hpp"
 #include "gateway/query_args.hpp"
+#include "gateway/read_answers.hpp"
 #include "gateway/where_args.hpp"
 #include "store/errc.hpp"
 
@@ -99,22 +98,17 @@ void list_rows(const std::shared_ptr<api>& on, request& asked, responder answer)
     });
 }
 
-result<response> get_row(const api& on, const request& asked) {
-    auto from = on.services.views.read();
-    if (!from) return fail(std::move(from.error()));
-    auto row = (*from)->get(asked.who.tenant, asked.param(0), asked.param(1));
-    if (!row) return fail(std::move(row.error()));
-    if (!*row) return fail(gateway_errc::not_found, "The read model has no row with this key.");
-    response out;
-    append_row(out.body, **row);
-    std::string etag = "W/\"" + fingerprint("", (*row)->json).substr(0, 32) + "\"";
-    if (etag_matches(asked.fields.if_none_match, etag)) {
-        out.status = 304;
-        out.content_type = {};
-        out.body.clear();
-    }
-    out.headers.push_back({"ETag", std::move(etag)});
+std::string row_body(const store::row& row) {
+    std::string out;
+    append_row(out, row);
     return out;
+}
+
+result<response> get_row(const api& on, const request& asked) {
+    auto found =
+        on.services.queries.row(asked.who.tenant, asked.param(0), asked.param(1), row_body);
+    if (!found) return fail(std::move(found.error()));
+    return answer_with_etag(asked, std::move(*found));
 }
 
 void one_row(const std::shared_ptr<api>& on, request& asked, responder answer) {
