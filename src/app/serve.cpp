@@ -87,18 +87,25 @@ public:
     }
 };
 
-/// Each connection needs a descriptor, and the soft limit is 1024 on most machines.
-void raise_descriptor_limit(std::size_t connections_max) {
+/// Each connection needs a descriptor, and the soft limit is 1024 on most machines. Where the hard
+/// one is too low there are fewer connections: they must leave enough for the store and plugins,
+/// which open files while they serve.
+void raise_descriptor_limit(std::size_t& connections_max) {
     constexpr rlim_t others = 256;  // the store's files, plugins, the log
     const rlim_t wanted = connections_max + others;
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return;
     limit.rlim_cur = std::min(wanted, limit.rlim_max);
     if (::setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur == wanted) return;
-    telemetry::log(telemetry::level::warn, "app",
-                   "too few file descriptors for http.connections_max; raise the hard limit "
-                   "(ulimit -Hn, LimitNOFILE=) or lower the setting",
-                   {{"connections_max", connections_max}, {"limit", limit.rlim_cur}});
+    const std::size_t possible = std::max<rlim_t>(
+        1, limit.rlim_cur > 2 * others ? limit.rlim_cur - others : limit.rlim_cur / 2);
+    telemetry::log(
+        telemetry::level::warn, "app",
+        "too few file descriptors for http.connections_max, so there are fewer "
+        "connections; raise the hard limit (ulimit -Hn, LimitNOFILE=) or lower the "
+        "setting",
+        {{"connections_max", connections_max}, {"possible", possible}, {"limit", limit.rlim_cur}});
+    connections_max = possible;
 }
 
 result<void> write_port(const std::filesystem::path& file, std::uint16_t port) {
@@ -132,8 +139,9 @@ result<int> serve(const loaded_settings& loaded, const serve_files& files, std::
                        "listening beyond loopback without authentication: everybody who reaches "
                        "the port may do everything",
                        {{"host", std::string_view{loaded.values.http.host}}});
-    raise_descriptor_limit(loaded.values.http.connections_max);
-    application app{loaded};
+    loaded_settings with = loaded;
+    raise_descriptor_limit(with.values.http.connections_max);
+    application app{with};
     auto started = app.start();
     if (started) started = write_port(files.port_file, app.port());
     if (started) {

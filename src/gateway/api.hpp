@@ -7,6 +7,7 @@
 
 #include "gateway/errc.hpp"
 #include "gateway/exchange.hpp"
+#include "gateway/held_bytes.hpp"
 #include "gateway/origins.hpp"
 #include "gateway/places.hpp"
 #include "gateway/router.hpp"
@@ -39,6 +40,7 @@ struct api : std::enable_shared_from_this<api> {
     std::atomic<std::uint64_t> catalogue_epoch{1};
     places reads_waiting{reads_waiting_max};
     places positions_waited{positions_waited_max};
+    const std::shared_ptr<held_bytes> held = std::make_shared<held_bytes>(settings.held_bytes_max);
     bool loopback = true;  ///< the server listens on a loopback address only
     std::string openapi;   ///< the document, made from the route table
 
@@ -55,7 +57,13 @@ inline void give(responder& answer, result<response> out) {
         answer(out.error());
 }
 
-/// Runs `work(const request&) → result<response>` on a worker, unless too many wait already.
+[[nodiscard]] inline error too_much_held() {
+    return {make_error_code(gateway_errc::busy),
+            "Too much waits for clients that do not take it; try again."};
+}
+
+/// Runs `work(const request&) → result<response>` on a worker, unless too many wait already or
+/// too much waits for slow clients.
 template <class Work>
 void on_worker(const std::shared_ptr<api>& on, responder answer, Work work) {
     places::held place = on->reads_waiting.take();
@@ -65,7 +73,9 @@ void on_worker(const std::shared_ptr<api>& on, responder answer, Work work) {
     }
     on->services.workers.post([on, place = std::move(place), answer = std::move(answer),
                                work = std::move(work)]() mutable {
-        result<response> out = work(answer.asked());
+        result<response> out =
+            on->held->full() ? result<response>{fail(too_much_held())} : work(answer.asked());
+        if (out) out->counted = hold(on->held, out->bytes().size());
         place = places::held{};
         give(answer, std::move(out));
     });

@@ -52,8 +52,18 @@ void connection::settle() {
         if (!input_over_ || !input_ended()) break;
     }
     if (phase_ == phase::closed) return;
+    count_held();
     read_more();
     home_->timers().set(*this, deadline_now());
+}
+
+void connection::count_held() noexcept {
+    std::size_t bytes = out_.bytes();
+    for (const auto& one : line_)
+        if (one->ready && !one->answer->counted) bytes += one->answer->bytes().size();
+    if (current_) bytes += current_->req.body.size();
+    home_->core().on->held->change(held_, bytes);
+    held_ = bytes;
 }
 
 void connection::stop_soon() {
@@ -86,6 +96,7 @@ void connection::close() {
         one->session.reset();
     }
     out_.clear();
+    home_->core().on->held->change(std::exchange(held_, 0), 0);
     home_->forget(*this);
 }
 

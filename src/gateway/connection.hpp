@@ -98,6 +98,8 @@ private:
 
     // connection_out.cpp
     void send_ready();
+    /// Tells the server what this connection holds.
+    void count_held() noexcept;
     void send_answer(exchange&);
     void send_stream(exchange&);
     void pop_front(int status);
@@ -139,6 +141,7 @@ private:
 
     // Output.
     output_queue out_;
+    std::size_t held_ = 0;       ///< as last told
     bool writing_ = false;       ///< the socket is waited for
     bool output_stuck_ = false;  ///< the client is behind: the kernel took not all
     std::uint64_t bytes_sent_ = 0;

@@ -14,9 +14,17 @@ constexpr std::size_t input_bytes_small = 4096;
 constexpr std::size_t input_bytes_body = 64u << 10;
 /// A declared length is not believed with memory beyond this.
 constexpr std::size_t body_bytes_reserved_max = 64u << 10;
+/// A body up to here is taken whatever else is held.
+constexpr std::size_t body_bytes_small = 64u << 10;
 /// Requests of one connection that wait for their answers beside each other. Each may be a page of
 /// some megabytes that nobody counts before it is there.
 constexpr std::size_t unanswered_max = 8;
+
+/// Whether the answer may be large: reads, but for those by which the server is watched.
+bool may_answer_much(const request& asked) {
+    return (asked.method == verb::get || asked.at->to->tag == "queries") &&
+           asked.at->to->tag != "operation";
+}
 
 bool is_safe(verb method) {
     return method == verb::get || method == verb::head || method == verb::options;
@@ -174,6 +182,8 @@ void connection::begin_request(std::string_view head) {
     line_.push_back(fresh);
     const bool has_body = !parser_->is_done();
     auto refused = admit(fresh->req, has_body, home_->core().table, home_->targets(), home_->ids());
+    if (!refused && home_->core().on->held->full() && may_answer_much(fresh->req))
+        refused = problem_response(too_much_held(), fresh->req);
     if (has_body) {
         begin_body(fresh, std::move(refused));
         return;
@@ -273,7 +283,14 @@ bool connection::take_body(std::string_view bytes) {
         body_fault_ = too_large(most);
         return false;
     }
-    if (body_use_ == body_use::collect) current_->req.body += bytes;
+    if (body_use_ == body_use::collect) {
+        // What is small is gone again at once; what grows is what has to end.
+        if (body_bytes_ > body_bytes_small && home_->core().on->held->full()) {
+            body_fault_ = too_much_held();
+            return false;
+        }
+        current_->req.body += bytes;
+    }
     return true;
 }
 

@@ -28,6 +28,8 @@ struct response {
     /// Instead of `body`: bytes that somebody else owns.
     std::shared_ptr<const void> owner;
     std::string_view shared;
+    /// Counts its bytes among those held for clients; null: whoever sends it does.
+    std::shared_ptr<const void> counted;
     bool close = false;  ///< close the connection behind it
     bool flows = false;  ///< answers HEAD where GET's body has no length known before
 

@@ -42,6 +42,7 @@ struct http_settings {
     std::size_t connections_max = 10'000;
     std::size_t pipeline_max = 64;            ///< requests of one connection at work at once
     std::size_t output_bytes_max = 8u << 20;  ///< unsent bytes of one connection
+    std::size_t held_bytes_max = 256u << 20;  ///< bodies and unsent answers of all connections
     monotonic::duration header_timeout = std::chrono::seconds{10};
     monotonic::duration body_timeout = std::chrono::seconds{30};  ///< without any progress
     monotonic::duration idle_timeout = std::chrono::seconds{60};

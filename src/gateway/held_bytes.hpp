@@ -1,0 +1,54 @@
+// held_bytes: what the server keeps in memory for its clients at this moment, over all connections:
+// bodies that are still coming, answers that nobody has taken yet.
+//
+// Why:     each connection has its bounds, but thousands of them at their bounds are more than a
+//          machine has.
+// Threads: any; a number without order, so the bound may be passed by what is under way.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <utility>
+
+namespace flexcore::gateway {
+
+class held_bytes {
+public:
+    explicit held_bytes(std::size_t most) noexcept : most_{most} {}
+
+    /// Take nothing new that may be large.
+    [[nodiscard]] bool full() const noexcept {
+        return now_.load(std::memory_order_relaxed) >= most_;
+    }
+    /// One holder's share changes; it begins and ends with 0.
+    void change(std::size_t from, std::size_t to) noexcept {
+        if (from == to) return;
+        // Wraps around where it shrinks, and so adds up.
+        now_.fetch_add(to - from, std::memory_order_relaxed);
+    }
+    [[nodiscard]] std::size_t now() const noexcept { return now_.load(std::memory_order_relaxed); }
+
+private:
+    const std::size_t most_;
+    std::atomic<std::size_t> now_{0};
+};
+
+/// A share that counts as long as it lives.
+[[nodiscard]] inline std::shared_ptr<const void> hold(std::shared_ptr<held_bytes> of,
+                                                      std::size_t bytes) {
+    struct share {
+        share(std::shared_ptr<held_bytes> of_whom, std::size_t count)
+            : of{std::move(of_whom)}, bytes{count} {
+            of->change(0, bytes);
+        }
+        share(const share&) = delete;
+        share& operator=(const share&) = delete;
+        ~share() { of->change(bytes, 0); }
+        const std::shared_ptr<held_bytes> of;
+        const std::size_t bytes;
+    };
+    return std::make_shared<const share>(std::move(of), bytes);
+}
+
+}  // namespace flexcore::gateway
