@@ -93,11 +93,11 @@ def rows_of(one, model, position):
     return rows
 
 
-def read_models_hold(one, events):
+def read_models_hold(one, events, models=READ_MODELS):
     """Rows equal to a fold of the log, made here by other code."""
     position = events[-1]["position"] if events else 0
     expected = fold(events)
-    for model in READ_MODELS:
+    for model in models:
         rows = rows_of(one, model, position)
         wanted = expected[model]
         demand(set(rows) == set(wanted), f"{model}: rows {sorted(set(rows) ^ set(wanted))[:5]} differ")

@@ -168,9 +168,10 @@ class client:
 
 
 def _closed_by_peer(sock):
-    readable, _, _ = select.select([sock], [], [], 0)
+    readable = select.poll()  # select knows no descriptor beyond 1,023
+    readable.register(sock, select.POLLIN)
     try:
-        return bool(readable) and sock.recv(1, socket.MSG_PEEK) == b""
+        return bool(readable.poll(0)) and sock.recv(1, socket.MSG_PEEK) == b""
     except OSError:
         return True
 

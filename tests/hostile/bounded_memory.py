@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""Clients that ask for the largest answers and read none, and clients that send all of a large body but its end: memory
+stays below a stated bound, and others are still served.
+
+usage: bounded_memory.py [--build DIR] [--connections 150]
+"""
+import sys
+
+import conditions
+import flexcore
+from conditions import demand
+
+PAGE_BYTES = 4 << 20
+BODY_BYTES = 4 << 20  # http.body_bytes_max
+HELD_BYTES_MAX = 128 << 20
+# Everything that does not depend on clients: code, caches, the ring, the queue, pages being read by the workers.
+SERVER_BYTES_MAX = 320 << 20
+
+
+def serve_others(one, beside):
+    """Small appends and what watches the server; reads may be told to come again."""
+    for number in range(200):
+        answer = one.ask("POST", "/v1/streams/small/events", {"events": [{"type": "a", "data": number}]})
+        demand(answer.status == 201, f"an append beside {beside}: {answer.status} {answer.body[:200]!r}")
+        demand(one.ask("GET", "/livez").status == 200, f"/livez beside {beside}")
+        answer = one.ask("GET", "/v1/streams/small/events?limit=1")
+        told = answer.header("retry-after")
+        demand(answer.status == 200 or (answer.status == 503 and told), f"a read beside {beside}: {answer.status}, Retry-After {told}")
+
+
+def send_most(connection, data):
+    """As much as the server takes; it may refuse and close meanwhile."""
+    try:
+        connection.sendall(data)
+    except OSError:
+        pass
+
+
+def main():
+    options = conditions.options(connections=(int, 150, "that read nothing"))
+
+    def body(server):
+        one = server.client()
+        for _ in range(PAGE_BYTES // (1 << 20) + 1):
+            events = [{"type": "a", "data": "x" * 10_000}] * 100
+            demand(one.ask("POST", "/v1/streams/large/events", {"events": events}).status == 201, "an append")
+        asks = b"GET /v1/events?limit=1000 HTTP/1.1\r\nHost: x\r\n\r\n" * 40
+        hungry = [conditions.connect(server.port, 4096) for _ in range(options.connections)]
+        for connection in hungry:
+            connection.sendall(asks)
+        serve_others(one, "answers nobody reads")
+        for connection in hungry:
+            connection.close()
+        flexcore.wait_until(lambda: one.ask("GET", "/v1/events?limit=1000").status == 200, "pages to be served again")
+        head = b"POST /v1/append HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % BODY_BYTES
+        halves = [conditions.connect(server.port) for _ in range(options.connections)]
+        for connection in halves:
+            send_most(connection, head + b" " * (BODY_BYTES - 1))
+        serve_others(one, "bodies without an end")
+        peak = conditions.peak_bytes(server)
+        bound = SERVER_BYTES_MAX + HELD_BYTES_MAX
+        print(f"{options.connections} connections with 40 pages of 4 MiB each, then {options.connections} bodies of 4 MiB: peak {conditions.mib(peak)}, "
+              f"bound {conditions.mib(bound)}")
+        demand(peak <= bound, f"peak memory {conditions.mib(peak)} is beyond {conditions.mib(bound)}")
+        for connection in halves:
+            connection.close()
+        flexcore.wait_until(lambda: one.ask("POST", "/v1/streams/large/events", {"events": events}).status == 201,
+                            "large bodies to be taken again")
+
+    return conditions.run(flexcore.server(options.build, settings={
+        "http.access_log": "false", "http.held_bytes_max": HELD_BYTES_MAX}), body)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

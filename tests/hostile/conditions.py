@@ -1,0 +1,176 @@
+"""What the tests of hostile conditions share: the server as a process, crowds of connections, good clients."""
+import argparse
+import os
+import resource
+import select
+import socket
+import sys
+import threading
+import time
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+TESTS = os.path.dirname(HERE)
+sys.path[:0] = [os.path.join(TESTS, folder) for folder in ("support", "scenarios", "faults")]
+import checks  # noqa: E402
+import flexcore  # noqa: E402
+from checks import demand  # noqa: E402, F401
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def options(**more):
+    """--build and whatever a test adds: name=(type, default, help)."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", default=os.path.join(os.path.dirname(TESTS), "build", "release"))
+    for name, (kind, default, text) in more.items():
+        parser.add_argument("--" + name.replace("_", "-"), type=kind, default=default, help=text)
+    found = parser.parse_args()
+    found.build = os.path.abspath(found.build)
+    return found
+
+
+def run(server, body):
+    """Runs `body(server)` with the server up; the exit code. The log's end is shown when something does not hold."""
+    with server:
+        try:
+            body(server)
+            demand(server.running(), "the server has ended")
+        except flexcore.failure as error:
+            print(f"FAILED: {error}\n--- log of the server\n{server.log(3000)}")
+            return 1
+    return 0
+
+
+def rss_bytes(server):
+    with open(f"/proc/{pid_of(server)}/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * PAGE
+
+
+def peak_bytes(server):
+    with open(f"/proc/{pid_of(server)}/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
+
+
+def descriptors(server):
+    return len(os.listdir(f"/proc/{pid_of(server)}/fd"))
+
+
+def pid_of(server):
+    """The server itself, also when a wrapper has started it (those used here exec)."""
+    return server.process.pid
+
+
+def mib(count):
+    return f"{count / (1 << 20):.0f} MiB"
+
+
+def descriptors_allowed(wanted):
+    """Raises this process's limit as far as it may; how many there are for sockets."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(wanted + 200, 1024)), hard))
+    return min(wanted, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 200)
+
+
+def connect(port, receive_bytes=None):
+    one = socket.socket()
+    if receive_bytes is not None:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+    one.settimeout(flexcore.SOON_S)
+    one.connect(("127.0.0.1", port))
+    return one
+
+
+class crowd:
+    """Sockets of which some send a byte of `drip` now and then; notices which ones the server has closed."""
+
+    def __init__(self, port, count, drip=b""):
+        self.sockets = {}
+        self.poll = select.poll()
+        for _ in range(count):
+            one = connect(port)
+            one.setblocking(False)
+            self.sockets[one.fileno()] = (one, iter(drip))
+            self.poll.register(one, select.POLLIN)
+        self.answers = []  # what the server said before it closed
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def alive(self):
+        return len(self.sockets)
+
+    def close(self):
+        self._stopping.set()
+        self._thread.join()
+        for one, _ in self.sockets.values():
+            one.close()
+
+    def _work(self):
+        while not self._stopping.wait(0.05):
+            for number, _ in self.poll.poll(0):
+                self._read(number)
+            for number, (one, drip) in list(self.sockets.items()):
+                try:
+                    byte = next(drip, None)
+                    if byte is not None:
+                        one.send(bytes([byte]))
+                except OSError:
+                    self._gone(number)
+
+    def _read(self, number):
+        one, _ = self.sockets[number]
+        try:
+            text = one.recv(4096)
+        except BlockingIOError:
+            return
+        except OSError:
+            text = b""
+        if text:
+            self.answers.append(text[:15])
+        else:
+            self._gone(number)
+
+    def _gone(self, number):
+        if number in self.sockets:
+            one, _ = self.sockets.pop(number)
+            self.poll.unregister(one)
+            one.close()
+
+
+class good_clients:
+    """Threads that ask the usual things on connections of their own, and count what they are told."""
+
+    def __init__(self, port, asks, threads=2):
+        self.port, self.asks = port, asks
+        self.took, self.wrong = [], []
+        self._stopping = threading.Event()
+        self._threads = [threading.Thread(target=self._work, args=(n,), daemon=True) for n in range(threads)]
+        for thread in self._threads:
+            thread.start()
+
+    def _work(self, number):
+        one = flexcore.client(self.port)
+        turn = 0
+        while not self._stopping.is_set():
+            method, target, body, statuses = self.asks(number, turn)
+            turn += 1
+            began = time.monotonic()
+            try:
+                answer = one.ask(method, target, body)
+            except (OSError, ValueError) as error:
+                self.wrong.append(f"{method} {target}: {error!r}")
+                return
+            self.took.append(time.monotonic() - began)
+            if answer.status not in statuses:
+                self.wrong.append(f"{method} {target}: {answer.status} {answer.body[:200]!r}")
+
+    def stop(self):
+        """The median and the 99th percentile in milliseconds, for a person to read."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+        demand(not self.wrong, f"{len(self.wrong)} good requests went wrong: {self.wrong[:3]}")
+        demand(self.took, "the good clients got no answer at all")
+        took = sorted(self.took)
+        return len(took), took[len(took) // 2] * 1e3, took[len(took) * 99 // 100] * 1e3
