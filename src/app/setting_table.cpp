@@ -160,6 +160,9 @@ void add_http(std::vector<setting>& t) {
             "A kept connection without requests is closed after this long."),
         row("http.write_timeout_ms", FLEXCORE_FIELD(http.write_timeout), 100, hour,
             "A client must take some of its answer this often, or it is cut."),
+        row("http.compression_bytes_min", FLEXCORE_FIELD(http.compression_bytes_min), 0, gib,
+            "Answers of this size and more are compressed for clients that ask for it (zstd, "
+            "gzip). 0: none. Streams of events never are."),
         row("http.socket_idle_timeout_ms", FLEXCORE_FIELD(http.socket_idle_timeout), 100, 24 * hour,
             "A WebSocket whose client is silent this long, pongs included, is closed. It is "
             "pinged at half of it."),

@@ -1,6 +1,7 @@
 #include "gateway/admission.hpp"
 
 #include "base/names.hpp"
+#include "gateway/cors.hpp"
 #include "gateway/errc.hpp"
 #include "gateway/header_values.hpp"
 #include "gateway/problem.hpp"
@@ -62,7 +63,8 @@ result<void> check_content_type(request& asked, bool has_body) {
     return {};
 }
 
-result<void> check(request& asked, bool has_body, const router& table, target_cache& targets) {
+result<void> check(request& asked, bool has_body, const router& table, target_cache& targets,
+                   const origin_list& allowed) {
     request_fields& fields = asked.fields;
     // GET and HEAD share their route, so they share the cache.
     const bool reading = asked.method == verb::get || asked.method == verb::head;
@@ -73,6 +75,8 @@ result<void> check(request& asked, bool has_body, const router& table, target_ca
         asked.at = std::move(*at);
         if (reading) targets.keep(asked.target, asked.at);
     }
+    if (!fields.origin.empty())
+        if (auto ok = check_origin(asked, allowed); !ok) return ok;
     if (!fields.duplicate.empty())
         return bad("The request has more than one " + std::string{fields.duplicate} + " field.");
     if (fields.has_tenant) {
@@ -122,7 +126,7 @@ std::string request_ids::next() {
 }
 
 std::optional<response> admit(request& asked, bool has_body, const router& table,
-                              target_cache& targets, request_ids& ids) {
+                              target_cache& targets, request_ids& ids, const origin_list& allowed) {
     request_fields& fields = asked.fields;
     if (is_visible_ascii(fields.request_id, request_id_bytes_max))
         asked.who.request_id = fields.request_id;
@@ -135,15 +139,16 @@ std::optional<response> admit(request& asked, bool has_body, const router& table
         asked.who.tracestate = continued_tracestate(fields.tracestate);
     }
 
-    auto ok = check(asked, has_body, table, targets);
+    auto ok = check(asked, has_body, table, targets, allowed);
     if (ok) return std::nullopt;
     if (asked.method == verb::options &&
         ok.error().code == make_error_code(gateway_errc::method_not_allowed)) {
         response options;
         options.status = 204;
         options.content_type = {};
-        options.headers.push_back(
-            {"Allow", std::string{ok.error().members->at("allow").get_string()}});
+        std::string methods{ok.error().members->at("allow").get_string()};
+        add_preflight(options, asked, allowed, methods);
+        options.headers.push_back({"Allow", std::move(methods)});
         return options;
     }
     return problem_response(ok.error(), asked);

@@ -1,9 +1,10 @@
 // admission: what every request must pass before its handler sees it: ids, tenant, route, argument
-// names, content type, idempotency key.
+// names, origin, content type, idempotency key.
 //
 // Threads: one target_cache and one request_ids per io thread; the rest is free of state.
 #pragma once
 
+#include "gateway/origins.hpp"
 #include "gateway/request.hpp"
 #include "gateway/response.hpp"
 #include "gateway/router.hpp"
@@ -51,6 +52,7 @@ private:
 
 /// Completes `asked` from its fields. An answer means: send this, do not call the handler.
 [[nodiscard]] std::optional<response> admit(request& asked, bool has_body, const router&,
-                                            target_cache&, request_ids&);
+                                            target_cache&, request_ids&,
+                                            const origin_list& allowed);
 
 }  // namespace flexcore::gateway

@@ -1,5 +1,6 @@
 #include "gateway/connection.hpp"
 
+#include "gateway/coding.hpp"
 #include "gateway/errc.hpp"
 #include "gateway/problem.hpp"
 #include "gateway/shard.hpp"
@@ -18,6 +19,8 @@ constexpr monotonic::duration stop_grace = std::chrono::milliseconds{200};
 /// byte now and then would hold its memory for ever.
 constexpr std::chrono::microseconds time_per_byte{1000};
 constexpr int body_timeouts_free = 2;
+/// A larger answer is compressed on a worker: others of the thread would wait a millisecond.
+constexpr std::size_t compressed_here_bytes_max = 64u << 10;
 /// Answered by nobody: the client had gone. As others log it.
 constexpr int status_of_gone = 499;
 
@@ -170,7 +173,34 @@ void connection::expired() {
 
 // ---- what an exchange tells its connection ------------------------------------------------------
 
-void connection::answered(exchange&) { home_->mark_dirty(*this); }
+void connection::answered(exchange& of) {
+    if (!of.looked_at) compress(of);
+    home_->mark_dirty(*this);
+}
+
+void connection::compress(exchange& of) {
+    of.looked_at = true;
+    const std::shared_ptr<api>& on = home_->core().on;
+    if (!may_be_coded(*of.answer, on->settings.compression_bytes_min)) return;
+    add_vary(*of.answer);
+    const content_coding coding = choose_coding(of.req.fields.accept_encoding);
+    if (coding == content_coding::identity) return;
+    if (of.answer->bytes().size() <= compressed_here_bytes_max) {
+        encode(*of.answer, coding);
+        return;
+    }
+    places::held taken = on->reads_waiting.take();
+    if (!taken) return;  // better long than late
+    of.ready = false;
+    on->services.workers.post(
+        [taken = std::move(taken), coding, one = of.shared_from_this()]() mutable {
+            encode(*one->answer, coding);
+            taken = places::held{};
+            io_home& home = *one->home();
+            home.post_answer(std::move(one));
+        });
+}
+
 void connection::stream_moved(exchange&) { home_->mark_dirty(*this); }
 void connection::body_wanted(exchange&) { home_->mark_dirty(*this); }
 

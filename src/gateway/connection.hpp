@@ -114,6 +114,9 @@ private:
     [[nodiscard]] bool client_takes(monotonic::duration since) noexcept;
 
     // connection.cpp
+    /// Puts the answer into the coding its client takes; a large one on a worker, and then it comes
+    /// back as answered once more.
+    void compress(exchange&);
     void expired() override;
     [[nodiscard]] deadline deadline_now() const noexcept;
     [[nodiscard]] deadline output_deadline() const noexcept;

@@ -181,7 +181,8 @@ void connection::begin_request(std::string_view head) {
     fresh->close = !parser_->keep_alive();
     line_.push_back(fresh);
     const bool has_body = !parser_->is_done();
-    auto refused = admit(fresh->req, has_body, home_->core().table, home_->targets(), home_->ids());
+    auto refused = admit(fresh->req, has_body, home_->core().table, home_->targets(), home_->ids(),
+                         home_->core().on->origins);
     if (!refused && home_->core().on->held->full() && may_answer_much(fresh->req))
         refused = problem_response(too_much_held(), fresh->req);
     if (has_body) {

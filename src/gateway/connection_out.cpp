@@ -1,5 +1,6 @@
 // Output: from answers to bytes.
 #include "gateway/connection.hpp"
+#include "gateway/cors.hpp"
 #include "gateway/shard.hpp"
 
 #include <linux/sockios.h>
@@ -49,6 +50,8 @@ void connection::send_answer(exchange& of) {
     const bool last =
         home_->finishing() && line_.size() == 1 && phase_ == phase::head && input().empty();
     of.close = of.close || answer.close || last;
+    if (const origin_list& allowed = home_->core().on->origins; !allowed.empty())
+        add_cors(answer, of.req, allowed);
     std::string& text = out_.tail();
     const std::size_t before = text.size();
     append_head(text, answer,
@@ -71,6 +74,8 @@ void connection::send_stream(exchange& of) {
     if (!of.stream_started) {
         if (!of.stream_head) return;
         of.stream_started = true;
+        if (const origin_list& allowed = home_->core().on->origins; !allowed.empty())
+            add_cors(*of.stream_head, of.req, allowed);
         // HTTP/1.0 knows no chunks: the answer ends with the connection.
         if (of.req.http10) of.close = true;
         const bool chunked = !of.req.http10 && !of.stream_raw;

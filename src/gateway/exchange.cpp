@@ -12,7 +12,7 @@ void exchange::reuse(exchange_owner* of) {
     req.clear();
     owner = of;
     answer.reset();
-    ready = close = head_only = continue_due = false;
+    ready = looked_at = close = head_only = continue_due = false;
     session.reset();
     stream_head.reset();
     stream_text.clear();

@@ -98,6 +98,7 @@ public:
     exchange_owner* owner = nullptr;  ///< null when the connection is gone
     std::optional<response> answer;   ///< set once
     bool ready = false;               ///< `answer` may be sent
+    bool looked_at = false;           ///< `answer` has been compressed, or is not to be
     bool close = false;               ///< the last one of its connection
     bool head_only = false;
     bool continue_due = false;  ///< the client waits for 100 Continue

@@ -10,6 +10,7 @@ response answer_with_etag(const request& asked, std::shared_ptr<const bus::query
     if (etag_matches(asked.fields.if_none_match, found->etag)) {
         out.status = 304;
         out.content_type = {};
+        out.unchanged_bytes = found->body.size();
     } else {
         out.shared = found->body;
         out.owner = std::move(found);

@@ -35,9 +35,10 @@ void request::clear() {
     target.clear();
     http10 = false;
     request_fields& f = fields;
-    for (std::string* text : {&f.content_type, &f.content_encoding, &f.expect, &f.idempotency_key,
-                              &f.if_none_match, &f.last_event_id, &f.request_id, &f.tenant,
-                              &f.traceparent, &f.tracestate, &f.host, &f.origin})
+    for (std::string* text :
+         {&f.content_type, &f.content_encoding, &f.expect, &f.idempotency_key, &f.if_none_match,
+          &f.last_event_id, &f.request_id, &f.tenant, &f.traceparent, &f.tracestate, &f.host,
+          &f.origin, &f.accept_encoding})
         text->clear();
     for (std::string* text : {&f.socket.upgrade, &f.socket.key, &f.socket.version}) text->clear();
     f.socket.connection_upgrade = false;

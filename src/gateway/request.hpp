@@ -52,6 +52,7 @@ struct request_fields {
     std::string content_type, content_encoding, expect;
     std::string idempotency_key, if_none_match, last_event_id;
     std::string request_id, tenant, traceparent, tracestate;
+    std::string accept_encoding;
     std::string host, origin;  ///< several Origin fields make a list, which is no origin
     socket_fields socket;
     bool has_content_type = false, has_idempotency_key = false, has_tenant = false;

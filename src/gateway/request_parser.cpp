@@ -99,6 +99,8 @@ void request_parser::on_field_impl(http::field field, text raw_name, text value,
         case http::field::host:
             to.host.assign(value.data(), value.size());
             return;
+        case http::field::accept_encoding:
+            return append_to_list(to.accept_encoding, value);
         case http::field::origin:
             return append_to_list(to.origin, value);
         case http::field::upgrade:

@@ -30,8 +30,9 @@ struct response {
     std::string_view shared;
     /// Counts its bytes among those held for clients; null: whoever sends it does.
     std::shared_ptr<const void> counted;
-    bool close = false;  ///< close the connection behind it
-    bool flows = false;  ///< answers HEAD where GET's body has no length known before
+    std::size_t unchanged_bytes = 0;  ///< of a 304: how long the body is that is not sent
+    bool close = false;               ///< close the connection behind it
+    bool flows = false;               ///< answers HEAD where GET's body has no length known before
 
     [[nodiscard]] std::string_view bytes() const noexcept {
         return owner ? shared : std::string_view{body};

@@ -46,7 +46,8 @@ struct http_settings {
     monotonic::duration header_timeout = std::chrono::seconds{10};
     monotonic::duration body_timeout = std::chrono::seconds{30};  ///< without any progress
     monotonic::duration idle_timeout = std::chrono::seconds{60};
-    monotonic::duration write_timeout = std::chrono::seconds{30};        ///< without any progress
+    monotonic::duration write_timeout = std::chrono::seconds{30};  ///< without any progress
+    std::size_t compression_bytes_min = 4096;  ///< of an answer; 0: none is compressed
     monotonic::duration socket_idle_timeout = std::chrono::seconds{60};  ///< of a WebSocket
     /// Pages of these origins may ask from a browser; settings see to it that they are origins.
     std::vector<std::string> cors_origins;
