@@ -89,6 +89,7 @@ void add_read_model_routes(router&, const std::shared_ptr<api>&);
 void add_projection_routes(router&, const std::shared_ptr<api>&);
 void add_plugin_routes(router&, const std::shared_ptr<api>&);
 void add_operation_routes(router&, const std::shared_ptr<api>&);
+void add_docs_routes(router&, const std::shared_ptr<api>&);
 /// All of the above.
 void add_routes(router&, const std::shared_ptr<api>&);
 

@@ -8,10 +8,9 @@
 
 namespace flexcore::gateway {
 
-/// OpenAPI 3.1: every route with its parameters, bodies, answers and their schemas.
+/// OpenAPI 3.1: every route with its parameters, bodies, answers and their schemas. `x-line-schema`
+/// beside a schema is that of each line of NDJSON, for which OpenAPI 3.1 has no word.
 [[nodiscard]] std::string openapi_document(const router&, std::string_view version);
-/// A plain HTML page with the same.
-[[nodiscard]] std::string docs_page(const router&, std::string_view version);
 
 /// The components' schemas as one JSON object.
 [[nodiscard]] std::string_view openapi_schemas() noexcept;

@@ -20,7 +20,16 @@ namespace flexcore::gateway {
 
 class responder;
 
-enum class param_type : std::uint8_t { text, integer, position, time, list, flag, choice };
+enum class param_type : std::uint8_t {
+    text,
+    integer,
+    position,
+    time,
+    list,
+    flag,
+    choice,
+    object,  ///< names the route does not know: members, or name[member]
+};
 struct query_param {
     std::string_view name;
     param_type type = param_type::text;
@@ -34,8 +43,9 @@ enum class body_kind : std::uint8_t { none, json, json_or_ndjson, optional_json,
 struct answer_spec {
     int status;
     std::string_view text;
-    std::string_view schema = {};  ///< a component of /openapi.json; empty: no body
-    std::string_view media = json_type;
+    std::string_view schema = {};               ///< a component of /openapi.json; empty: no body
+    std::string_view media = json_type;         ///< several: "text/css|text/javascript"
+    std::vector<std::string_view> fields = {};  ///< header fields of its own
 };
 
 struct route {
@@ -43,10 +53,12 @@ struct route {
     std::string pattern;  ///< "/v1/streams/{stream}/events"
     std::function<void(request&, responder)> handler;
     std::string operation, summary, tag;
+    std::string_view description = {};
     std::vector<query_param> query = {};
     bool open_query = false;  ///< the handler checks names beyond `query`
     body_kind body = body_kind::none;
     std::string_view request_schema = {};
+    std::string_view line_schema = {}, line_answer_schema = {};  ///< of NDJSON
     std::vector<answer_spec> answers = {};
     bool idempotency_key = false;
     std::size_t index = 0;  ///< set by `add`

@@ -205,16 +205,22 @@ void add_append_routes(router& to, const std::shared_ptr<api>& on) {
     answers = {{200, "Written before (JSON), or a line per line (NDJSON)", "Appended"},
                {201, "Written, durable", "Appended"}};
     answers.insert(answers.end(), refusals.begin(), refusals.end());
-    to.add({.method = verb::post,
-            .pattern = "/v1/append",
-            .handler = bound(append_several),
-            .operation = "append",
-            .summary = "Append to several streams in one atomic write, or in bulk as NDJSON",
-            .tag = "events",
-            .body = body_kind::json_or_ndjson,
-            .request_schema = "Append",
-            .answers = std::move(answers),
-            .idempotency_key = true});
+    to.add(
+        {.method = verb::post,
+         .pattern = "/v1/append",
+         .handler = bound(append_several),
+         .operation = "append",
+         .summary = "Append to several streams in one atomic write, or in bulk as NDJSON",
+         .tag = "events",
+         .description =
+             "As JSON everything is written or nothing, under one condition. As NDJSON each line "
+             "is atomic for itself and is worked on as it arrives; a line answers a line.",
+         .body = body_kind::json_or_ndjson,
+         .request_schema = "Append",
+         .line_schema = "AppendLine",
+         .line_answer_schema = "AppendLineAnswer",
+         .answers = std::move(answers),
+         .idempotency_key = true});
 }
 
 }  // namespace flexcore::gateway

@@ -206,6 +206,8 @@ void add_command_routes(router& to, const std::shared_ptr<api>& on) {
             .tag = "commands",
             .body = body_kind::json_or_ndjson,
             .request_schema = "CommandBatch",
+            .line_schema = "Command",
+            .line_answer_schema = "CommandLineAnswer",
             .answers = {{200, "An answer per command, in order", "CommandBatchReply"}}});
     to.add({.method = verb::get,
             .pattern = std::string{command_path},

@@ -236,19 +236,34 @@ void add_event_routes(router& to, const std::shared_ptr<api>& on) {
             .operation = "followLog",
             .summary = "Follow the log as Server-Sent Events",
             .tag = "events",
+            .description =
+                "id is the position, event the type, data the event. caught_up comes once, at the "
+                "head of the log; the id moves on while nothing matches.",
             .query = std::move(follow_params),
-            .answers = {{200, "Events without end", "EventStream", event_stream_type},
-                        {503, "Too many followers", "Problem", problem_type}}});
+            .answers = {
+                {200, "Events without end", "EventStream", event_stream_type, {"Cache-Control"}},
+                {503, "Too many followers", "Problem", problem_type}}});
     to.add({.method = verb::get,
             .pattern = "/v1/events/socket",
             .handler = bound(open_event_socket),
             .operation = "openEventSocket",
             .summary = "Follow the log over a WebSocket, with credits",
             .tag = "events",
+            .description =
+                "The client sends {\"credit\": n} as a text; each event, a text as well, uses one. "
+                "Without credit nothing is sent and nothing is lost.",
             .query = std::move(socket_params),
-            .answers = {{101, "A WebSocket: the client sends credit, the server events"},
+            .answers = {{101,
+                         "A WebSocket: the client sends credit, the server events",
+                         {},
+                         {},
+                         {"Upgrade", "Sec-WebSocket-Accept"}},
                         {403, "The page's origin may not", "Problem", problem_type},
-                        {426, "An upgrade to WebSocket 13 is needed", "Problem", problem_type},
+                        {426,
+                         "An upgrade to WebSocket 13 is needed",
+                         "Problem",
+                         problem_type,
+                         {"Upgrade", "Sec-WebSocket-Version"}},
                         {503, "Too many followers", "Problem", problem_type}}});
     to.add({.method = verb::get,
             .pattern = "/v1/events/{id}",

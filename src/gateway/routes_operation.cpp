@@ -1,13 +1,11 @@
-// For the operator: liveness, readiness, health, metrics, version, the API's own description.
+// For the operator: liveness, readiness, health, metrics, version.
 #include "gateway/api.hpp"
 #include "gateway/json_object.hpp"
-#include "gateway/openapi.hpp"
 
 namespace flexcore::gateway {
 namespace {
 
 constexpr std::string_view metrics_type = "text/plain; version=0.0.4; charset=utf-8";
-constexpr std::string_view html_type = "text/html; charset=utf-8";
 
 std::string check_text(const telemetry::health_report& report) {
     std::string out = report.state == telemetry::health::healthy    ? "healthy"
@@ -89,13 +87,6 @@ void version(const std::shared_ptr<api>& on, request&, responder answer) {
     answer(json_response(std::move(out)));
 }
 
-void openapi(const std::shared_ptr<api>& on, request&, responder answer) {
-    response out;
-    out.owner = on;
-    out.shared = on->openapi;
-    answer(std::move(out));
-}
-
 }  // namespace
 
 void add_operation_routes(router& to, const std::shared_ptr<api>& on) {
@@ -138,27 +129,6 @@ void add_operation_routes(router& to, const std::shared_ptr<api>& on) {
             .summary = "Version of the program and of its API",
             .tag = "operation",
             .answers = {{200, "The version", "Version"}}});
-    to.add({.method = verb::get,
-            .pattern = "/openapi.json",
-            .handler = bound(openapi),
-            .operation = "openapi",
-            .summary = "This API's description, OpenAPI 3.1",
-            .tag = "operation",
-            .answers = {{200, "The document", "Anything"}}});
-    // The page lists the table as it stands; it is made when it is asked for.
-    to.add({.method = verb::get,
-            .pattern = "/docs",
-            .handler =
-                [on, table = &to](request&, responder answer) {
-                    response out;
-                    out.content_type = html_type;
-                    out.body = docs_page(*table, on->services.version);
-                    answer(std::move(out));
-                },
-            .operation = "docs",
-            .summary = "The routes, for a person",
-            .tag = "operation",
-            .answers = {{200, "A page", "Text", "text/html"}}});
 }
 
 void add_routes(router& to, const std::shared_ptr<api>& on) {
@@ -170,6 +140,7 @@ void add_routes(router& to, const std::shared_ptr<api>& on) {
     add_projection_routes(to, on);
     add_plugin_routes(to, on);
     add_operation_routes(to, on);
+    add_docs_routes(to, on);
 }
 
 }  // namespace flexcore::gateway

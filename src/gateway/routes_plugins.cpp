@@ -172,7 +172,7 @@ void add_plugin_routes(router& to, const std::shared_ptr<api>& on) {
          .tag = "plugins",
          .body = body_kind::json,
          .request_schema = "PluginLoad",
-         .answers = {{201, "Loaded and serving", "Plugin"},
+         .answers = {{201, "Loaded and serving", "Plugin", json_type, {"Location"}},
                      forbidden,
                      {409, "Loaded already, or a name is taken", "Problem", problem_type},
                      {422, "The file is no plugin that can be loaded", "Problem", problem_type}}});

@@ -111,6 +111,9 @@ void add_query_routes(router& to, const std::shared_ptr<api>& on) {
         {"min_position", param_type::position, "The answer must have seen this position"},
         {"wait_ms", param_type::integer, "How long to wait for it", 0,
          static_cast<std::int64_t>(wait_ms_max)}};
+    std::vector<query_param> by_target = fresh;
+    by_target.push_back(
+        {"params", param_type::object, "The query's own parameters, each by its name"});
     const std::vector<answer_spec> answers{
         {200, "The answer", "QueryAnswer"},
         {304, "Unchanged since the ETag", ""},
@@ -123,7 +126,7 @@ void add_query_routes(router& to, const std::shared_ptr<api>& on) {
             .operation = "query",
             .summary = "Ask a query; its parameters are query parameters",
             .tag = "queries",
-            .query = fresh,
+            .query = std::move(by_target),
             .open_query = true,
             .answers = answers});
     to.add({.method = verb::post,

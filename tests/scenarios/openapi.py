@@ -1,11 +1,22 @@
-"""Holds each response against /openapi.json: the path, the status, the media type, the body's schema."""
+"""Holds each answer against /openapi.json: path, method, status, header fields, media type, the body's schema.
+
+A keyword of JSON Schema that is not checked here is an error, so that the document cannot say more than is held.
+"""
 import json
 import re
+
+# What HTTP itself adds.
+_HTTP_FIELDS = {"date", "content-type", "content-length", "transfer-encoding", "connection"}
+_BODILESS = {101, 204, 304}
+_SAYS_NOTHING = {"$ref", "description", "examples", "title", "contentEncoding"}
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
 class checker:
     def __init__(self, document):
         self.document = document
+        self.checked = 0
         self.paths = []
         for template, operations in document["paths"].items():
             parts = re.split(r"\{\w+\}", template)
@@ -13,34 +24,88 @@ class checker:
             self.paths.append((template.count("{"), re.compile(pattern), template, operations))
         self.paths.sort(key=lambda p: p[0])
 
-    def problem(self, method, target, answer):
-        """None, or what the document does not allow."""
-        path = target.split("?", 1)[0]
+    def problem(self, method, target, answer, of_head=False):
+        """None, or what the document does not allow. Without a method and target the answer must be an error."""
+        self.checked += 1
+        if method is None:
+            return self._error(answer, "a request that is none", of_head)
+        path = re.sub(r"^https?://[^/?]*", "", target).split("?", 1)[0]
         found = next((p for p in self.paths if p[1].fullmatch(path)), None)
-        method = method.lower()
-        if method == "head":
-            method = "get"
-        if found is None or method not in found[3]:
-            expected = method == "options" or answer.status in (400, 404, 405)
-            return None if expected else f"{method} {path} is not in /openapi.json"
-        responses = found[3][method]["responses"]
-        response = responses.get(str(answer.status)) or responses.get(f"{answer.status // 100}XX") or responses.get("default")
+        name = method.lower()
+        if name == "head":
+            name, of_head = "get", True
+        if found is None or name not in found[3]:
+            return self._elsewhere(method, path, answer, of_head)
+        return self._answer(f"{method} {found[2]}", found[3][name]["responses"], answer, of_head)
+
+    def _elsewhere(self, method, path, answer, of_head):
+        """What has no operation: OPTIONS, and what leads nowhere."""
+        if method == "OPTIONS" and answer.status == 204:
+            return None if answer.header("allow") else f"OPTIONS {path}: no Allow field"
+        if answer.status < 400:
+            return f"{method} {path} is not in /openapi.json"
+        return self._error(answer, f"{method} {path}", of_head)
+
+    def _error(self, answer, name, of_head):
+        """Any error of any operation: all operations share what a broken request gets."""
+        for _, _, _, operations in self.paths:
+            for operation in operations.values():
+                responses = operation["responses"] if isinstance(operation, dict) else {}
+                if str(answer.status) in responses:
+                    return self._answer(name, {str(answer.status): responses[str(answer.status)]}, answer, of_head)
+        return f"{name}: status {answer.status} is nowhere in /openapi.json"
+
+    def _answer(self, name, responses, answer, of_head):
+        names = (str(answer.status), f"{answer.status // 100}XX", "default")
+        response = next((responses[one] for one in names if one in responses), None)
         if response is None:
-            return f"{method} {found[2]}: status {answer.status} is not in /openapi.json"
+            return f"{name}: status {answer.status} is not in /openapi.json"
         response = self._resolve(response)
-        content = response.get("content")
-        if not answer.body or not content:
-            return None
+        wrong = self._fields(response.get("headers", {}), answer) or self._body(response.get("content"), answer, of_head)
+        return f"{name}: {answer.status} {wrong}" if wrong else None
+
+    def _fields(self, described, answer):
+        known = {}
+        for field, one in described.items():
+            known[field.lower()] = self._resolve(one)
+        given = {field for field, _ in answer.headers}
+        for field, one in known.items():
+            if one.get("required") and field not in given:
+                return f"lacks the header field {field}"
+        for field, value in answer.headers:
+            if field in known:
+                wrong = self.mismatch(known[field].get("schema", True), value, field)
+                if wrong:
+                    return f"breaks /openapi.json at header field {wrong}"
+            elif field not in _HTTP_FIELDS:
+                return f"has the header field {field}, which is not in /openapi.json"
+        return None
+
+    def _body(self, content, answer, of_head):
+        if answer.status in _BODILESS or not content:
+            return "has a body, which is not in /openapi.json" if answer.body else None
         media = (answer.header("content-type") or "").split(";")[0].strip()
         if media not in content:
-            return f"{method} {found[2]}: {answer.status} as {media} is not in /openapi.json"
-        # OpenAPI 3.1 has no schema for the lines of a stream: where the document gives one, each line must hold to it.
-        schema = content[media].get("itemSchema" if media == "application/x-ndjson" else "schema")
+            return f"as {media!r} is not in /openapi.json"
+        if of_head:
+            return None
+        # OpenAPI 3.1 has no word for the lines of a stream; the document says it with one of its own.
+        schema = content[media].get("x-line-schema" if media == "application/x-ndjson" else "schema")
         if schema is None or not media.endswith("json"):
             return None
-        bodies = answer.body.split(b"\n") if media == "application/x-ndjson" else [answer.body]
-        wrong = next(filter(None, (self.mismatch(schema, json.loads(one), "") for one in bodies if one)), None)
-        return f"{method} {found[2]}: {answer.status} breaks /openapi.json at {wrong}" if wrong else None
+        try:
+            bodies = answer.body.split(b"\n") if media == "application/x-ndjson" else [answer.body]
+            values = [json.loads(one) for one in bodies if one]
+        except ValueError as error:
+            return f"is no JSON: {error}"
+        if not values and media != "application/x-ndjson":
+            return "has no body"
+        wrong = next(filter(None, (self.mismatch(schema, one, "") for one in values)), None)
+        return f"breaks /openapi.json at {wrong}" if wrong else None
+
+    def event(self, value):
+        """An event of a stream that is not a list: SSE and WebSocket."""
+        return self.mismatch({"$ref": "#/components/schemas/Event"}, value, "")
 
     def _resolve(self, node):
         while isinstance(node, dict) and "$ref" in node:
@@ -51,10 +116,15 @@ class checker:
         return node
 
     def mismatch(self, schema, value, at):
-        """JSON Schema as far as the document uses it."""
-        if schema is True or schema == {}:
-            return None
+        """None, or where the value breaks the JSON Schema."""
         schema = self._resolve(schema)
+        if schema is True:
+            return None
+        if schema is False:
+            return f"{at or '/'}: not in the schema"
+        unknown = set(schema) - _SAYS_NOTHING - _KEYWORDS
+        if unknown:
+            raise ValueError(f"openapi.py does not check {sorted(unknown)}")
         for check in (self._alternatives, self._type, self._object, self._array, self._scalar):
             wrong = check(schema, value, at)
             if wrong:
@@ -100,19 +170,20 @@ class checker:
                 return f"{at}/{name}: missing"
         known = schema.get("properties", {})
         for name, one in value.items():
-            inner = known.get(name, schema.get("additionalProperties", True))
-            if inner is False:
-                return f"{at}/{name}: not in the schema"
-            wrong = self.mismatch(inner, one, f"{at}/{name}")
+            wrong = self.mismatch(known.get(name, schema.get("additionalProperties", True)), one, f"{at}/{name}")
             if wrong:
                 return wrong
         return None
 
     def _array(self, schema, value, at):
-        if not isinstance(value, list) or "items" not in schema:
+        if not isinstance(value, list):
             return None
+        if not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)):
+            return f"{at or '/'}: has {len(value)} elements"
+        if schema.get("uniqueItems") and len({json.dumps(one, sort_keys=True) for one in value}) < len(value):
+            return f"{at or '/'}: has an element twice"
         for number, one in enumerate(value):
-            wrong = self.mismatch(schema["items"], one, f"{at}/{number}")
+            wrong = self.mismatch(schema.get("items", True), one, f"{at}/{number}")
             if wrong:
                 return wrong
         return None
@@ -124,7 +195,16 @@ class checker:
                 return f"{at or '/'}: {value!r} does not match {schema['pattern']}"
             if not schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value)):
                 return f"{at or '/'}: length {len(value)}"
+            form = {"uuid": _UUID, "date-time": _TIME}.get(schema.get("format"))
+            if form and not form.fullmatch(value):
+                return f"{at or '/'}: {value!r} is no {schema['format']}"
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             if not schema.get("minimum", value) <= value <= schema.get("maximum", value):
                 return f"{at or '/'}: {value} is out of range"
         return None
+
+
+_KEYWORDS = {
+    "allOf", "anyOf", "oneOf", "const", "enum", "type", "required", "properties", "additionalProperties", "items", "minItems",
+    "maxItems", "uniqueItems", "pattern", "minLength", "maxLength", "format", "minimum", "maximum",
+}

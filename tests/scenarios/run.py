@@ -31,6 +31,7 @@ class player:
         self.client = None
         self.openapi = None
         self.raw = None            # the connection of the last raw step
+        self.asked = []            # what that connection has asked for and got no answer to: (method, target)
 
     def play(self):
         with self.server:
@@ -113,13 +114,16 @@ class player:
             if self.raw is not None:
                 self.raw.close()
             self.raw = raw_connection(self.server.port)
+            self.asked = []
         lines = [fill(line, self.bound) for line in step.lines]
         again = b""
         if "endless" in flags:
             mark = lines.index("(again)")
             again = script.raw_bytes(lines[mark + 1:])
             lines = lines[:mark]
-        self.raw.send(script.raw_bytes(lines), again, "half-close" in flags)
+        data = script.raw_bytes(lines)
+        self.asked += script.requests_in(data)
+        self.raw.send(data, again, "half-close" in flags)
         for expected in step.expects:
             words = expected.head.split()
             if words[0] == "part":
@@ -129,7 +133,11 @@ class player:
             elif words[0] == "any":
                 self.raw.drain()
             elif words != ["closed"]:
-                wrong = self._wrong(expected, self.raw.reply(of_head="head" in words), self.bound)
+                answer = self.raw.reply(of_head="head" in words)
+                wrong = self._wrong(expected, answer, self.bound)
+                if not wrong and answer.status != 100:
+                    method, target = self.asked.pop(0) if self.asked else (None, None)
+                    wrong = self.openapi.problem(method, target, answer, "head" in words)
                 if wrong:
                     raise flexcore.failure(wrong)
             if "closed" in words:
@@ -231,7 +239,10 @@ class player:
             stream = self.streams[words[0]]
             for line in filter(str.strip, step.lines):
                 pattern = json.loads(line)
-                wrong = mismatch(pattern, stream.next(pattern), self.bound, loose=True)
+                frame = stream.next(pattern)
+                wrong = mismatch(pattern, frame, self.bound, loose=True)
+                if not wrong and "stream" in (frame.get("data") or ()):
+                    wrong = self.openapi.event(frame["data"])
                 if wrong:
                     raise flexcore.failure(f"server-sent event {wrong}")
 

@@ -6,6 +6,12 @@ class scenario_error(Exception):
     pass
 
 
+def requests_in(data):
+    """(method, target) of each request that begins in raw bytes; (None, None) where no request line can be read."""
+    found = re.findall(rb"(?:^|[\r\n}])([A-Z]+) (\S+) HTTP/1\.[01](?=\r\n)", data)
+    return [(method.decode("ascii"), target.decode("latin-1")) for method, target in found] or [(None, None)]
+
+
 class step:
     """kind: "request", "raw" or "do"; head: the words of its first line; lines: what follows, up to the next step."""
 

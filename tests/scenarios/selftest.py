@@ -113,23 +113,59 @@ class answers(unittest.TestCase):
 
 
 class documents(unittest.TestCase):
+    SEEN = {"required": True, "schema": {"type": "string"}}
     DOCUMENT = {
-        "paths": {"/a/{id}": {"get": {"responses": {"200": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/A"}}}}}}}},
-        "components": {"schemas": {"A": {"type": "object", "required": ["n"], "additionalProperties": False,
-                                         "properties": {"n": {"type": "integer", "minimum": 1}, "m": {"type": ["string", "null"]},
-                                                        "l": {"type": "array", "items": {"enum": ["x"]}}}}}},
+        "paths": {"/a/{id}": {"get": {"responses": {
+            "200": {"headers": {"Seen": {"$ref": "#/components/headers/Seen"}, "Count": {"schema": {"type": "string", "pattern": "^[0-9]+$"}}},
+                    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/A"}},
+                                "application/x-ndjson": {"x-line-schema": {"$ref": "#/components/schemas/A"}}}},
+            "400": {"content": {"application/problem+json": {"schema": {"type": "object", "required": ["code"]}}}},
+            "204": {}}}}},
+        "components": {
+            "headers": {"Seen": SEEN},
+            "schemas": {"A": {"type": "object", "required": ["n"], "additionalProperties": False,
+                              "properties": {"n": {"type": "integer", "minimum": 1}, "m": {"type": ["string", "null"]},
+                                             "l": {"type": "array", "items": {"enum": ["x", "z"]}, "uniqueItems": True, "maxItems": 2},
+                                             "t": {"type": "string", "format": "date-time"}, "never": False}}}},
     }
 
-    def problem(self, body, status=200, media="application/json", path="/a/1"):
-        return openapi.checker(self.DOCUMENT).problem("GET", path, flexcore.reply(status, [("Content-Type", media)], body))
+    def problem(self, body, status=200, media="application/json", path="/a/1", headers=(("Seen", "yes"),), method="GET"):
+        given = [("Date", "now"), *headers, *([("Content-Type", media)] if media else [])]
+        return openapi.checker(self.DOCUMENT).problem(method, path, flexcore.reply(status, given, body))
 
-    def test_what_the_document_does_not_allow_is_named(self):
-        self.assertIsNone(self.problem(b'{"n":1,"m":null,"l":["x"]}'))
-        for body in (b'{}', b'{"n":0}', b'{"n":"1"}', b'{"n":1,"m":2}', b'{"n":1,"l":["y"]}', b'{"n":1,"o":1}', b'[]'):
+    def test_bodies(self):
+        self.assertIsNone(self.problem(b'{"n":1,"m":null,"l":["x","z"],"t":"2026-11-22T10:00:00.123456Z"}'))
+        for body in (b'{}', b'{"n":0}', b'{"n":"1"}', b'{"n":1,"m":2}', b'{"n":1,"l":["y"]}', b'{"n":1,"o":1}', b'[]', b'{"n":1,"l":["x","x"]}',
+                     b'{"n":1,"l":["x","z","x"]}', b'{"n":1,"t":"2026-11-22 10:00"}', b'{"n":1,"never":1}', b'', b'{'):
             self.assertIsNotNone(self.problem(body), body)
+        self.assertIsNone(self.problem(b'{"n":1}\n{"n":2}\n', media="application/x-ndjson"))
+        self.assertIsNotNone(self.problem(b'{"n":1}\n{"n":0}\n', media="application/x-ndjson"))
+
+    def test_status_and_media_type(self):
         self.assertIsNotNone(self.problem(b'{"n":1}', status=201))
         self.assertIsNotNone(self.problem(b'{"n":1}', media="text/plain"))
+        self.assertIsNone(self.problem(b'', status=204, media=None, headers=()))
+        self.assertIsNotNone(self.problem(b'x', status=204, media=None, headers=()))
+
+    def test_header_fields(self):
+        self.assertIsNone(self.problem(b'{"n":1}', headers=(("Seen", "a"), ("Count", "7"))))
+        self.assertIsNotNone(self.problem(b'{"n":1}', headers=()))
+        self.assertIsNotNone(self.problem(b'{"n":1}', headers=(("Seen", "a"), ("Count", "x"))))
+        self.assertIsNotNone(self.problem(b'{"n":1}', headers=(("Seen", "a"), ("X-Other", "1"))))
+
+    def test_what_has_no_operation_must_be_an_error_that_some_operation_has(self):
+        refused = {"status": 400, "media": "application/problem+json", "headers": ()}
+        self.assertIsNone(self.problem(b'{"code":"c"}', path="/b", **refused))
+        self.assertIsNone(self.problem(b'{"code":"c"}', path=None, method=None, **refused))
+        self.assertIsNotNone(self.problem(b'{}', path="/b", **refused))
         self.assertIsNotNone(self.problem(b'{"n":1}', path="/b"))
+        self.assertIsNotNone(self.problem(b'{"n":1}', method="POST"))
+        self.assertIsNotNone(self.problem(b'', status=204, media=None, headers=(), method="OPTIONS"))
+        self.assertIsNone(self.problem(b'', status=204, media=None, headers=(("Allow", "GET"),), method="OPTIONS"))
+
+    def test_a_keyword_that_is_not_checked_is_an_error(self):
+        with self.assertRaises(ValueError):
+            openapi.checker(self.DOCUMENT).mismatch({"type": "object", "minProperties": 1}, {}, "")
 
 
 if __name__ == "__main__":

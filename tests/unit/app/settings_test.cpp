@@ -279,6 +279,22 @@ TEST_CASE("settings: values that contradict each other are refused") {
     }
 }
 
+TEST_CASE("settings: origins of pages are origins, or refused by name") {
+    from_file good{"[http]\ncors_origins = [\"https://app.example.com\", \"http://[::1]:3000\"]\n"};
+    CHECK(good.values().values.http.cors_origins.size() == 2);
+    setting_inputs variable;
+    variable.environment = {{"FLEXCORE_HTTP_CORS_ORIGINS", "http://a,http://b"}};
+    CHECK(load_settings(variable)->values.http.cors_origins ==
+          std::vector<std::string>{"http://a", "http://b"});
+    for (const char* bad : {"*", "null", "app.example.com", "https://app.example.com/"}) {
+        from_file load{"[http]\ncors_origins = [\"https://a\", \"" + std::string{bad} + "\"]\n"};
+        const auto problems = load.problems();
+        REQUIRE(problems.size() == 1);
+        CHECK(contains(problems[0].text, "must list origins"));
+        CHECK(contains(problems[0].text, bad));
+    }
+}
+
 TEST_CASE("settings: variables that Kubernetes sets for a service are not settings") {
     setting_inputs in;
     in.environment = {{"FLEXCORE_SERVICE_HOST", "10.0.0.1"},
