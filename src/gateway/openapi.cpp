@@ -209,16 +209,17 @@ answer_spec with_fields(const route& one, answer_spec a) {
                                     [](const answer_spec& b) { return b.status == 304; });
     if (one.method == verb::post && a.status < 300 &&
         (one.tag == "events" || one.tag == "commands"))
-        a.fields.push_back("FlexCore-Position");
-    if (tagged && (a.status == 200 || a.status == 304)) a.fields.push_back("ETag");
+        a.fields.emplace_back("FlexCore-Position");
+    if (tagged && (a.status == 200 || a.status == 304)) a.fields.emplace_back("ETag");
     if (one.idempotency_key && (a.status < 300 || a.status == 422))
-        a.fields.push_back("Idempotent-Replay");
-    if (a.status == 503) a.fields.push_back("Retry-After");
+        a.fields.emplace_back("Idempotent-Replay");
+    if (a.status == 503) a.fields.emplace_back("Retry-After");
     return a;
 }
 
 bj::object responses_of(const route& one) {
     std::vector<std::pair<int, bj::object>> all;
+    all.reserve(one.answers.size() + shared_answers().size());
     for (const answer_spec& a : one.answers)
         all.emplace_back(a.status, answer_of(with_fields(one, a),
                                              a.status == 200 ? one.line_answer_schema : ""));

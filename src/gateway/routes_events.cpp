@@ -146,6 +146,7 @@ void follow_log(const std::shared_ptr<api>& on, request& asked, responder answer
     if (asked.method == verb::head) {
         response head;
         head.content_type = event_stream_type;
+        head.headers.push_back({"Cache-Control", "no-store"});
         head.flows = true;
         return answer(std::move(head));
     }

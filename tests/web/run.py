@@ -28,7 +28,8 @@ def main():
         return 1
     with flexcore.server(os.path.abspath(options.build), PLUGINS, {"http.drain_ms": 0, "log.format": "json"}) as server:
         env = {**os.environ, "FLEXCORE_URL": f"http://127.0.0.1:{server.port}", "FLEXCORE_FOLDER": server.folder}
-        done = subprocess.run(["node", os.path.join(HERE, options.script)], env=env, timeout=BOUND_S, check=False)
+        program = sys.executable if options.script.endswith(".py") else "node"
+        done = subprocess.run([program, os.path.join(HERE, options.script)], env=env, timeout=BOUND_S, check=False)
         if done.returncode != 0:
             print(f"--- log of the server\n{server.log()}")
             return 1
