@@ -46,7 +46,12 @@ public:
         }
     }
 
-    [[nodiscard]] std::vector<file_value> take() { return std::move(values_); }
+    /// The problems in the order of the file, whatever the order of the table.
+    [[nodiscard]] std::vector<file_value> take() {
+        std::ranges::stable_sort(found_, {}, &finding::at);
+        for (finding& each : found_) problems_.push_back(std::move(each.problem));
+        return std::move(values_);
+    }
 
 private:
     static bool is_section(const std::string& name) {
@@ -150,14 +155,20 @@ private:
         problem(node.source(), fmt::format("{} must be {}, not {}", s.key, expectation(s), found));
     }
     void problem(const toml::source_region& region, std::string text) {
-        problems_.push_back({place(region), std::move(text)});
+        found_.push_back(
+            {{region.begin.line, region.begin.column}, {place(region), std::move(text)}});
     }
     [[nodiscard]] std::string place(const toml::source_region& region) const {
         return fmt::format("{}:{}:{}", file_, region.begin.line, region.begin.column);
     }
 
+    struct finding {
+        std::pair<std::uint32_t, std::uint32_t> at;
+        settings_problem problem;
+    };
     std::string file_;
     std::vector<settings_problem>& problems_;
+    std::vector<finding> found_;
     std::vector<file_value> values_;
 };
 

@@ -119,6 +119,17 @@ TEST_CASE("settings: all errors are listed at once, each with its place") {
     CHECK(contains(by_place["--set http.drain"], "did you mean http.drain_ms?"));
 }
 
+TEST_CASE("settings: the errors of a file come in its order") {
+    from_file load{
+        "[store]\ndta = 1\n[http]\nprot = 1\nport = \"x\"\n[foo]\nx = 1\n[[plugins.load]]\nfil = "
+        "1\n"};
+    std::vector<std::string> places;
+    for (const auto& p : load.problems()) places.push_back(p.where);
+    CHECK(places == std::vector<std::string>{load.place("2:1"), load.place("4:1"),
+                                             load.place("5:8"), load.place("6:2"),
+                                             load.place("8:1"), load.place("9:1")});
+}
+
 TEST_CASE("settings: a file that is not TOML is refused with line and column") {
     from_file load{"[http]\nport = = 3\n"};
     const auto problems = load.problems();
