@@ -86,10 +86,19 @@ int run(std::span<const std::string> args, streams io) {
     add_command(app, c);
     add_query(app, c);
     add_events(app, c);
+    add_catalogues(app, c);
+    add_streams(app, c);
+    add_read_model(app, c);
+    add_projections(app, c);
+    add_plugins(app, c);
     add_status(app, c);
 
     // CLI11 takes them from the back.
     std::vector<std::string> reversed(args.rbegin(), args.rend());
+    if (!reversed.empty() && reversed.back() == "help") {  // `help query` is `query --help`
+        reversed.pop_back();
+        reversed.insert(reversed.begin(), "--help");
+    }
     try {
         app.parse(std::move(reversed));
     } catch (const CLI::Success& e) {

@@ -102,7 +102,10 @@ error refusal_of(int status, std::string_view body) {
                 fmt::format("the server answered with status {}", status)};
     std::string out =
         fmt::format("{} ({} {})", member(*problem, "title"), status, member(*problem, "code"));
-    if (const std::string detail = member(*problem, "detail"); !detail.empty())
+    // The detail of a failed validation is its first error, which is listed with all the others.
+    const auto* errors = problem->if_contains("errors");
+    const bool listed = errors != nullptr && errors->is_array() && !errors->get_array().empty();
+    if (const std::string detail = member(*problem, "detail"); !detail.empty() && !listed)
         out += fmt::format("\n  {}", detail);
     for (const auto& [name, value] : *problem) {
         if (name == "errors" || name == "failures")

@@ -160,7 +160,7 @@ void add_command(CLI::App& app, context& c) {
         ->needs(file);
     add_client_options(*send_app, o->client, c);
     send_app->footer(
-        "GET /v1/commands of the server lists its commands and their data.\n"
+        "`flexcore commands` lists the commands there are, `flexcore commands NAME` their data.\n"
         "With --file each line is {\"type\",\"id\",\"data\",…} as in POST /v1/commands. Lines of "
         "one\n"
         "id keep their order. Busy answers are tried again. After a lost connection only lines "

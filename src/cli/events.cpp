@@ -3,6 +3,7 @@
 
 #include "base/json.hpp"
 #include "cli/bulk_report_impl.hpp"
+#include "cli/listing_impl.hpp"
 #include "cli/terminal.hpp"
 
 #include <CLI/CLI.hpp>
@@ -20,7 +21,7 @@ namespace {
 struct options {
     client_options client;
     bulk_options bulk;
-    std::string stream, type, data = "null", metadata, id, expected, key;
+    std::string stream, type, data = "null", metadata, id, expected, key, atomic;
     std::vector<std::string> tags;
 };
 
@@ -162,10 +163,33 @@ int append_many(const context& c, const options& o) {
     return send(c, o, std::move(*body));
 }
 
+/// A whole POST /v1/append: several streams, conditions, all or nothing.
+int append_atomic(const context& c, const options& o) {
+    auto body = json_argument(c, "--atomic", o.atomic == "-" ? o.atomic : "@" + o.atomic);
+    if (!body) return report(c, body.error());
+    if (auto sound = check_header("--idempotency-key", o.key); !sound)
+        return report(c, sound.error());
+    http_request request;
+    request.method = "POST";
+    request.target = "/v1/append";
+    request.body = std::move(*body);
+    if (!o.key.empty()) request.headers.emplace_back("Idempotency-Key", o.key);
+    return act(c, o.client, std::move(request), [](const boost::json::object& answer) {
+        std::string out = fmt::format("appended, position {}\n", text_member(answer, "position"));
+        const auto* appends = answer.if_contains("appends");
+        return appends == nullptr ? out : out + text_of(*appends);
+    });
+}
+
 int append(const context& c, const options& o) {
     const auto wrong = [&](const char* text) {
         return report(c, {make_error_code(base_errc::invalid_argument), text});
     };
+    if (!o.atomic.empty()) {
+        if (!(o.stream.empty() && o.bulk.file.empty() && o.type.empty() && o.expected.empty()))
+            return wrong("events append: with --atomic, the file says everything else");
+        return append_atomic(c, o);
+    }
     if (!o.bulk.file.empty()) return append_many(c, o);
     if (o.stream.empty()) return wrong("events append: a STREAM is needed, or --file for many");
     if (o.type.empty()) return wrong("events append: --type is needed");
@@ -190,8 +214,14 @@ void add_append(CLI::App& app, context& c) {
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     of_one("--id", o->id, "The event's UUID: makes appending again safe");
     of_one("--idempotency-key", o->key, "The same by a key");
-    append_app->add_option("--expected-version", o->expected,
-                           "any (default), none, exists or a version");
+    append_app
+        ->add_option("--expected-version", o->expected, "any (default), none, exists or a version")
+        ->type_name("VERSION");
+    append_app
+        ->add_option("--atomic", o->atomic,
+                     "One append to several streams, all or nothing: the JSON of POST /v1/append")
+        ->excludes(file)
+        ->type_name("FILE");
     add_client_options(*append_app, o->client, c);
     append_app->footer(
         "With --file each line is {\"stream\",\"expected_version\"?,\"events\":[…]} as in POST "
@@ -207,8 +237,31 @@ void add_append(CLI::App& app, context& c) {
         "  flexcore events append notes-1 --type note.added --data @note.json --expected-version "
         "3\n"
         "  flexcore events append notes-2 --file notes.ndjson --expected-version none\n"
-        "  flexcore events append --file appends.ndjson --concurrency 8");
+        "  flexcore events append --file appends.ndjson --concurrency 8\n"
+        "  flexcore events append --atomic transfer.json --idempotency-key transfer-17");
     append_app->callback([o, &c] { c.action = [o, &c] { return append(c, *o); }; });
+}
+
+void add_show(CLI::App& app, context& c) {
+    struct show_options {
+        client_options client;
+        std::string id;
+    };
+    auto* show_app = app.add_subcommand("show", "One event by its id");
+    auto o = std::make_shared<show_options>();
+    show_app->add_option("ID", o->id, "The event's UUID")->required()->type_name("");
+    add_client_options(*show_app, o->client, c);
+    show_app->footer(
+        "Examples:\n"
+        "  flexcore events show 0192a4b0-0000-7000-8000-000000000001\n"
+        "  flexcore events show 0192a4b0-0000-7000-8000-000000000001 --json | jq .data");
+    show_app->callback([o, &c] {
+        c.action = [o, &c] {
+            http_request request;
+            request.target = path_of("events", o->id);
+            return act(c, o->client, std::move(request), fields_of);
+        };
+    });
 }
 
 }  // namespace
@@ -217,6 +270,7 @@ void add_events(CLI::App& app, context& c) {
     auto* events = app.add_subcommand("events", "Append, read and follow events");
     events->require_subcommand(1);
     add_append(*events, c);
+    add_show(*events, c);
     add_events_read(*events, c);
     add_events_tail(*events, c);
 }

@@ -1,6 +1,7 @@
 // flexcore events read
 #include "base/json.hpp"
 #include "cli/events_impl.hpp"
+#include "cli/listing_impl.hpp"
 #include "cli/terminal.hpp"
 
 #include <CLI/CLI.hpp>
@@ -23,31 +24,6 @@ struct options {
     std::uint64_t limit = 100;
     bool all = false, backward = false;
 };
-
-struct page {
-    std::vector<std::string> events;  ///< each as its JSON text
-    std::string next;                 ///< empty at the end
-};
-
-result<page> page_of(std::string_view body) {
-    const auto whole = json::parse(body, 2 * json::depth_max_default);
-    if (!whole || whole->type() != json::kind::object)
-        return fail(cli_errc::bad_answer, "the answer is no JSON object");
-    page out;
-    std::vector<json::member> members;
-    std::vector<json::slice> items;
-    json::members_of(*whole, members);
-    for (const json::member& m : members) {
-        if (m.named("items") && m.value.type() == json::kind::array) {
-            json::elements_of(m.value, items);
-            for (const json::slice& item : items) out.events.emplace_back(item.text);
-        }
-        if (m.named("next") && !m.value.is_null())
-            out.next =
-                m.value.type() == json::kind::string ? m.value.string() : std::string{m.value.text};
-    }
-    return out;
-}
 
 void print(const context& c, const options& o, const std::string& event) {
     if (o.client.json) {
@@ -88,9 +64,9 @@ int read(const context& c, const options& o) {
         if (!answer) return report(c, o.client, answer.error());
         const auto got = page_of(answer->body);
         if (!got) return report(c, o.client, got.error());
-        for (const std::string& event : got->events) print(c, o, event);
+        for (const std::string& event : got->items) print(c, o, event);
         if (!c.io.out.flush()) return exit_refused;
-        left -= std::min<std::uint64_t>(left, got->events.size());
+        left -= std::min<std::uint64_t>(left, got->items.size());
         if (got->next.empty()) return exit_done;
         at = got->next;
         if (o.all || left != 0) continue;

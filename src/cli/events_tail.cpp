@@ -1,6 +1,7 @@
 // flexcore events tail
 #include "base/json.hpp"
 #include "cli/events_impl.hpp"
+#include "cli/interrupt_impl.hpp"
 #include "cli/sse.hpp"
 #include "cli/terminal.hpp"
 
@@ -159,6 +160,7 @@ int follow_log(const context& c, const options& o) {
     bounded.timeout_s = std::max(bounded.timeout_s, silence_s);
     auto client = client_for(bounded);
     if (!client) return report(c, client.error());
+    end_quietly_on_interrupt();
     return tail{c, o, std::move(*client)}.run();
 }
 
@@ -174,7 +176,7 @@ void add_events_tail(CLI::App& app, context& c) {
     add_client_options(*tail_app, o->client, c);
     tail_app->footer(
         "A lost connection is made again; nothing is skipped and nothing comes twice. With --json\n"
-        "each event is one line (NDJSON). Ends with Ctrl-C.\n"
+        "each event is one line (NDJSON). Ctrl-C ends it, with exit code 0.\n"
         "Examples:\n"
         "  flexcore events tail\n"
         "  flexcore events tail --from start --types sales.order_placed --json\n"

@@ -1,7 +1,6 @@
 // flexcore query
 #include "base/json.hpp"
-#include "cli/subcommands_impl.hpp"
-#include "cli/terminal.hpp"
+#include "cli/listing_impl.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -18,34 +17,6 @@ struct options {
     std::string name, min_position, wait_ms;
     std::vector<std::string> parameters;
 };
-
-/// A list of objects as a table over all their members, an object as name and value.
-void print(std::ostream& out, const boost::json::value& data) {
-    const std::size_t columns = terminal_columns(1);
-    if (const auto* object = data.if_object(); object != nullptr && !object->empty()) {
-        table t{{"field", "value"}};
-        for (const auto& [name, value] : *object) t.add({std::string{name}, plain(value)});
-        t.print(out, columns);
-        return;
-    }
-    const auto* rows = data.if_array();
-    if (rows == nullptr || rows->empty() || !rows->front().is_object()) {
-        out << printable(plain(data)) << '\n';
-        return;
-    }
-    std::vector<std::string> header;
-    for (const auto& member : rows->front().get_object()) header.emplace_back(member.key());
-    table t{header};
-    for (const auto& row : *rows) {
-        std::vector<std::string> cells;
-        for (const std::string& name : header) {
-            const auto* value = row.is_object() ? row.get_object().if_contains(name) : nullptr;
-            cells.push_back(value == nullptr ? "" : plain(*value));
-        }
-        t.add(std::move(cells));
-    }
-    t.print(out, columns);
-}
 
 int run_query(const context& c, const options& o) {
     std::string target = "/v1/queries/" + percent_encoded(o.name);
@@ -78,7 +49,7 @@ int run_query(const context& c, const options& o) {
     if (object == nullptr || !object->contains("data"))
         return report(c, o.client,
                       {make_error_code(cli_errc::bad_answer), "the answer has no data"});
-    print(c.io.out, object->at("data"));
+    c.io.out << text_of(object->at("data"));
     return exit_done;
 }
 
@@ -96,7 +67,8 @@ void add_query(CLI::App& app, context& c) {
     query->add_option("--wait-ms", o->wait_ms, "How long to wait for it at most (default 1000)");
     add_client_options(*query, o->client, c);
     query->footer(
-        "GET /v1/queries of the server lists its queries and their parameters.\n"
+        "`flexcore queries` lists the queries there are, `flexcore queries NAME` their "
+        "parameters.\n"
         "Examples:\n"
         "  flexcore query sales.top_products --param limit=5\n"
         "  flexcore query sales.order --param id=536365 --json\n"

@@ -1,7 +1,7 @@
 // flexcore health, flexcore version
 #include "app/application.hpp"
 #include "base/json.hpp"
-#include "cli/subcommands_impl.hpp"
+#include "cli/listing_impl.hpp"
 #include "cli/terminal.hpp"
 
 #include <CLI/CLI.hpp>
@@ -11,6 +11,7 @@
 
 #include <memory>
 #include <ostream>
+#include <sstream>
 
 namespace flexcore::cli {
 namespace {
@@ -21,46 +22,51 @@ struct health_answer {
 };
 
 /// /healthz, whose 503 is an answer too.
-result<health_answer> health_of(const client_options& options) {
-    auto client = client_for(options);
-    if (!client) return fail(client.error());
+result<health_answer> health_of(http_client& client, const client_options& options) {
     http_request request;
     request.target = "/healthz";
     request.headers = headers_for(options);
-    auto answer = client->ask(request);
+    auto answer = client.ask(request);
     if (!answer) return fail(answer.error());
     const auto parsed = json::to_value(answer->body);
     const auto* object = parsed ? parsed->if_object() : nullptr;
     if (object == nullptr || !object->contains("status") || !object->contains("version"))
         return fail(cli_errc::bad_answer,
                     fmt::format("http://{} answered {}, which is no health report: is it FlexCore?",
-                                client->where().authority(), answer->status));
+                                client.where().authority(), answer->status));
     return health_answer{*object, plain(object->at("status")), plain(object->at("version"))};
 }
 
-int health(const context& c, const client_options& options) {
-    const auto answer = health_of(options);
-    if (!answer) return report(c, options, answer.error());
-    if (options.json) {
-        c.io.out << boost::json::serialize(answer->document) << '\n';
-    } else {
-        c.io.out << fmt::format("{} (FlexCore {})\n", printable(answer->status),
-                                printable(answer->version));
-        const auto* checks = answer->document.if_contains("checks");
-        if (checks != nullptr && checks->is_object() && !checks->get_object().empty()) {
-            table t{{"check", "state"}};
-            for (const auto& [name, state] : checks->get_object())
-                t.add({std::string{name}, plain(state)});
-            t.print(c.io.out, terminal_columns(1));
-        }
-    }
-    return answer->status == "unhealthy" ? exit_refused : exit_done;
+std::string health_text(const health_answer& answer) {
+    std::string out =
+        fmt::format("{} (FlexCore {})\n", printable(answer.status), printable(answer.version));
+    const auto* checks = answer.document.if_contains("checks");
+    if (checks == nullptr || !checks->is_object() || checks->get_object().empty()) return out;
+    table t{{"check", "state"}};
+    for (const auto& [name, state] : checks->get_object()) t.add({std::string{name}, plain(state)});
+    std::ostringstream rows;
+    t.print(rows, terminal_columns(1));
+    return out + rows.str();
+}
+
+int health(const context& c, const client_options& options, const watch_options& watch) {
+    std::string status;
+    const int code = show(c, options, watch, [&](http_client& client) -> result<std::string> {
+        const auto answer = health_of(client, options);
+        if (!answer) return fail(answer.error());
+        status = answer->status;
+        return options.json ? boost::json::serialize(answer->document) + "\n"
+                            : health_text(*answer);
+    });
+    return code == exit_done && !watch.on && status == "unhealthy" ? exit_refused : code;
 }
 
 int version(const context& c, const client_options& options, bool server) {
     boost::json::object versions{{"program", app::version()}};
     if (server) {
-        const auto answer = health_of(options);
+        auto client = client_for(options);
+        if (!client) return report(c, client.error());
+        const auto answer = health_of(*client, options);
         if (!answer) return report(c, options, answer.error());
         versions["server"] = answer->version;
     }
@@ -78,14 +84,18 @@ int version(const context& c, const client_options& options, bool server) {
 void add_status(CLI::App& app, context& c) {
     auto* health_app = app.add_subcommand("health", "How the server and its parts are");
     auto options = std::make_shared<client_options>();
+    auto watch = std::make_shared<watch_options>();
+    add_watch_options(*health_app, *watch);
     add_client_options(*health_app, *options, c);
     health_app->footer(
         "Exit code: 0 healthy or degraded, 1 unhealthy or not reachable.\n"
         "Examples:\n"
         "  flexcore health\n"
+        "  flexcore health --watch\n"
         "  flexcore health --url http://127.0.0.1:9000 --json");
-    health_app->callback(
-        [options, &c] { c.action = [options, &c] { return health(c, *options); }; });
+    health_app->callback([options, watch, &c] {
+        c.action = [options, watch, &c] { return health(c, *options, *watch); };
+    });
 
     auto* version_app = app.add_subcommand("version", "Version of this program, and of a server");
     auto asked = std::make_shared<client_options>();

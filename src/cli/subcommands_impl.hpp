@@ -44,6 +44,11 @@ void add_command(CLI::App&, context&);
 void add_query(CLI::App&, context&);
 void add_events(CLI::App&, context&);
 void add_status(CLI::App&, context&);  ///< health and version
+void add_streams(CLI::App&, context&);
+void add_projections(CLI::App&, context&);
+void add_plugins(CLI::App&, context&);
+void add_read_model(CLI::App&, context&);
+void add_catalogues(CLI::App&, context&);  ///< commands and queries
 
 /// --url, --tenant, --json, --timeout: of every sub-command that asks a server.
 struct client_options {

@@ -145,7 +145,7 @@ TEST_CASE("usage: what is wrong is named with the nearest right name, exit code 
     wrong({"serve", "--confg", "x"}, "unknown option \"--confg\"; did you mean --config?");
     wrong({"command", "send", "--fil", "x"}, "did you mean --file?");
     wrong({"query"}, "NAME");
-    wrong({"events"}, "a sub-command is missing; there are append, read, tail");
+    wrong({"events"}, "a sub-command is missing; there are append, show, read, tail");
     wrong({}, "a sub-command is missing; there are serve, config");
     wrong({"query", "q", "1001"}, "--param NAME=VALUE");
     wrong({"serve", "--listen", "8080"}, "--listen must be HOST:PORT");
@@ -178,6 +178,15 @@ TEST_CASE("usage: what is wrong is named with the nearest right name, exit code 
     wrong({"--url", "http://x", "health"}, "--url stands after the sub-command: flexcore health");
     wrong({"query", "q", "id=1"}, "did you mean --param id=1?");
     wrong({"health", "--url", "http://::1:80"}, "http://[::1]:8080");
+    wrong({"streams", "delete", "s", "--permanent"}, "add --yes");
+    wrong({"streams", "settings", "s", "--max-age", "soon"}, "--max-age must be");
+    wrong({"streams", "settings", "s", "--max-count", "3d"}, "--max-count must be a number");
+    wrong({"read-model", "list", "m", "--where", "value"}, "FIELD=VALUE");
+    wrong({"read-model", "list", "--where", "a=1"}, "need the read model's NAME");
+    wrong({"projections", "rebuild"}, "NAME");
+    wrong({"projections", "list", "--every", "1"}, "--watch");
+    wrong({"projectoins"}, "did you mean projections?");
+    wrong({"events", "append", "s", "--atomic", "f"}, "the file says everything else");
     wrong({"serve", "--log-level", "loud"}, "log.level must be one of");
 }
 
@@ -189,8 +198,29 @@ TEST_CASE("usage: --help of each sub-command shows examples") {
                                                  {"command", "send"},
                                                  {"query"},
                                                  {"events", "append"},
+                                                 {"commands"},
+                                                 {"queries"},
                                                  {"events", "read"},
+                                                 {"events", "show"},
                                                  {"events", "tail"},
+                                                 {"streams", "list"},
+                                                 {"streams", "show"},
+                                                 {"streams", "settings"},
+                                                 {"streams", "delete"},
+                                                 {"read-model", "list"},
+                                                 {"read-model", "get"},
+                                                 {"projections", "list"},
+                                                 {"projections", "show"},
+                                                 {"projections", "rebuild"},
+                                                 {"projections", "pause"},
+                                                 {"projections", "resume"},
+                                                 {"projections", "skip"},
+                                                 {"plugins", "list"},
+                                                 {"plugins", "show"},
+                                                 {"plugins", "load"},
+                                                 {"plugins", "unload"},
+                                                 {"plugins", "execute"},
+                                                 {"plugins", "health"},
                                                  {"health"},
                                                  {"version"}}) {
         auto args = path;
@@ -200,5 +230,8 @@ TEST_CASE("usage: --help of each sub-command shows examples") {
         CHECK(help.code == 0);
         CHECK(contains(help.out, "Examples:"));
         CHECK(contains(help.out, "  flexcore"));
+        args.pop_back();
+        args.insert(args.begin(), "help");
+        CHECK(cli(args).out == help.out);
     }
 }
