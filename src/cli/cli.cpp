@@ -92,6 +92,9 @@ int run(std::span<const std::string> args, streams io) {
     add_projections(app, c);
     add_plugins(app, c);
     add_status(app, c);
+    add_bench(app, c);
+    add_doctor(app, c);
+    add_completion(app, c);
 
     // CLI11 takes them from the back.
     std::vector<std::string> reversed(args.rbegin(), args.rend());

@@ -49,6 +49,9 @@ void add_projections(CLI::App&, context&);
 void add_plugins(CLI::App&, context&);
 void add_read_model(CLI::App&, context&);
 void add_catalogues(CLI::App&, context&);  ///< commands and queries
+void add_bench(CLI::App&, context&);
+void add_doctor(CLI::App&, context&);
+void add_completion(CLI::App&, context&);
 
 /// --url, --tenant, --json, --timeout: of every sub-command that asks a server.
 struct client_options {

@@ -10,14 +10,20 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace flexcore::bench {
+namespace flexcore::cli {
 
-class histogram {
+class load_histogram {
 public:
     void add(std::uint64_t ns) {
         ++buckets_[bucket_of(ns)];
         ++count_;
         max_ = std::max(max_, ns);
+    }
+    void add(const load_histogram& other) {
+        for (std::size_t bucket = 0; bucket < buckets_.size(); ++bucket)
+            buckets_[bucket] += other.buckets_[bucket];
+        count_ += other.count_;
+        max_ = std::max(max_, other.max_);
     }
     [[nodiscard]] std::uint64_t count() const { return count_; }
     [[nodiscard]] double max_us() const { return static_cast<double>(max_) / 1000.0; }
@@ -54,4 +60,4 @@ private:
     std::uint64_t max_ = 0;
 };
 
-}  // namespace flexcore::bench
+}  // namespace flexcore::cli
