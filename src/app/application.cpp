@@ -9,6 +9,7 @@
 #include "runtime/stop_stack.hpp"
 #include "runtime/timers.hpp"
 #include "runtime/worker_pool.hpp"
+#include "store/errc.hpp"
 #include "telemetry/health.hpp"
 #include "telemetry/log.hpp"
 #include "telemetry/metrics.hpp"
@@ -45,19 +46,34 @@ plugin::plugin_settings plugins_of(const settings& s) {
     return plugins;
 }
 
+/// The way out of a store that does not open.
+std::string_view what_to_do(const std::error_code& code) {
+    if (code == store::store_errc::locked)
+        return "End that process, or give this server a folder of its own with --data DIR.";
+    if (code == store::store_errc::newer_schema)
+        return "Run the newer program, or name another folder with --data DIR.";
+    if (code == store::store_errc::corrupt)
+        return "Restore the folder from a backup, or name another with --data DIR.";
+    if (code == store::store_errc::full) return "Make room on that disk.";
+    return "Make it writable for this user, or name another folder with --data DIR (store.data).";
+}
+
 double ms(monotonic::duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
 
 }  // namespace
 
 std::string_view version() noexcept { return FLEXCORE_VERSION; }
+std::string store_version() { return store::library_version(); }
 
 struct application::state {
-    explicit state(loaded_settings loaded) : settings{std::move(loaded.values)} {
+    explicit state(loaded_settings loaded)
+        : settings{std::move(loaded.values)}, sources{std::move(loaded.sources)} {
         // What people are told must hold whatever folder they stand in.
         settings.store.data = std::filesystem::absolute(settings.store.data).lexically_normal();
     }
 
     app::settings settings;
+    std::map<std::string, std::string> sources;
     telemetry::metrics metrics;
     telemetry::health_registry health;
 
@@ -106,9 +122,9 @@ struct application::state {
         if (!opened) {
             error e = std::move(opened.error());
             e.client = fmt::format(
-                "the store cannot be opened (store.url = {}, store.data = {}): "
-                "{}",
-                mask_url(settings.store.url), settings.store.data.string(), e.client);
+                "{}: the store cannot be opened (store.url = {}, store.data = {}): {}. {}",
+                place_of("store.data"), mask_url(settings.store.url), settings.store.data.string(),
+                e.client, what_to_do(e.code));
             return fail(std::move(e));
         }
         store = std::move(*opened);
@@ -145,13 +161,14 @@ struct application::state {
             error e = loaded.error();
             const auto folder =
                 std::filesystem::absolute(entry.file).lexically_normal().parent_path();
-            e.client = fmt::format("the plugin {} cannot be loaded (plugins.load): {}{}",
-                                   entry.file.string(), e.client,
-                                   e.code == plugin::plugin_errc::outside_dirs
-                                       ? fmt::format("; add its folder with --plugin-dir {} or to "
-                                                     "plugins.dirs",
-                                                     folder.string())
-                                       : "");
+            e.client = fmt::format(
+                "{}: the plugin {} cannot be loaded (plugins.load): {}{}",
+                entry.where.empty() ? place_of("plugins.load") : entry.where, entry.file.string(),
+                e.client,
+                e.code == plugin::plugin_errc::outside_dirs
+                    ? fmt::format("; add its folder with --plugin-dir {} or to plugins.dirs",
+                                  folder.string())
+                    : "");
             return fail(std::move(e));
         }
         return {};
@@ -166,11 +183,40 @@ struct application::state {
         stops.push("http", [this] { server->stop(); });
         if (const auto started = server->start(); !started) {
             error e = started.error();
-            e.client = fmt::format("{} The address is set by --listen, or http.host and http.port.",
-                                   e.client);
+            e.client = fmt::format(
+                "{}: {} Name another with --listen HOST:PORT (http.host, http.port); port 0 takes "
+                "a "
+                "free one.",
+                place_of("http.port"), e.client);
             return fail(std::move(e));
         }
         return {};
+    }
+
+    /// Where a setting's value was given: "flexcore.toml:3:8", "--data", "default".
+    [[nodiscard]] const std::string& place_of(const char* key) const { return sources.at(key); }
+
+    /// What a person could do now, line by line.
+    [[nodiscard]] std::string next_steps(bool with_plugins) const {
+        const std::string at =
+            server->port() == 8080 && is_loopback(settings.http.host) ? "" : " --url " + url();
+        const auto shipped = executable_folder() / "plugins" / "counter.so";
+        std::error_code ec;
+        std::string out;
+        if (with_plugins) {
+            out += fmt::format("  flexcore commands{0}\n  flexcore queries{0}\n", at);
+        } else if (http_of(settings).plugin_loading && settings.plugins.dirs.empty() &&
+                   std::filesystem::exists(shipped, ec)) {
+            out += fmt::format(
+                "  flexcore plugins load {1}{0}\n"
+                "  flexcore command send counter.increment c1{0}\n"
+                "  flexcore query counter.value --param id=c1{0}\n",
+                at, shipped.string());
+        } else {
+            out += fmt::format("  flexcore events append notes-1 --type note.added{}\n", at);
+        }
+        return out +
+               fmt::format("  flexcore events tail --from start{0}\n  flexcore health{0}\n", at);
     }
 
     [[nodiscard]] std::string url() const {
@@ -206,16 +252,23 @@ std::string application::description() const {
     std::string plugins;
     for (const auto& plugin : s.plugins->list())
         plugins += fmt::format("{}{} {}", plugins.empty() ? "" : ", ", plugin.name, plugin.version);
+    std::vector<std::string> set;
+    for (const auto& [key, source] : s.sources)
+        if (source != "default") set.push_back(key);
     return fmt::format(
         "FlexCore {} is listening on {}\n"
-        "  store    {}\n"
-        "  plugins  {}\n"
-        "  try      flexcore health --url {}\n"
-        "           flexcore events tail --url {} --from start\n"
-        "           curl {}/openapi.json\n"
+        "  data      {}, {} event{}\n"
+        "  plugins   {}\n"
+        "  settings  {}\n"
+        "  API       {}/docs in a browser, {}/openapi.json\n"
+        "Try next, in another terminal:\n{}"
         "Ctrl-C stops it.\n",
-        version(), s.url(), s.store.description, plugins.empty() ? "none" : plugins, s.url(),
-        s.url(), s.url());
+        version(), s.url(), s.store.description, s.store.log->head(),
+        s.store.log->head() == 1 ? "" : "s", plugins.empty() ? "none" : plugins,
+        set.empty() ? "all defaults (flexcore config show)"
+                    : fmt::format("{} given, the others defaults (flexcore config show)",
+                                  fmt::join(set, ", ")),
+        s.url(), s.url(), s.next_steps(!plugins.empty()));
 }
 
 void application::stop() { state_->stops.run(); }

@@ -17,6 +17,8 @@ namespace flexcore::app {
 
 /// Of this program: "0.1.0".
 [[nodiscard]] std::string_view version() noexcept;
+/// Of the store's library in use: "SQLite 3.40.1".
+[[nodiscard]] std::string store_version();
 
 class application {
 public:

@@ -73,7 +73,8 @@ public:
     log_scope(const log_scope&) = delete;
     log_scope& operator=(const log_scope&) = delete;
 
-    result<void> start(const settings& s) {
+    /// `where`: log.file was set.
+    result<void> start(const settings& s, const std::string& where) {
         telemetry::log_settings log = s.log;
         const bool terminal = log.file.empty() && ::isatty(STDERR_FILENO) != 0 &&
                               std::getenv("NO_COLOR") == nullptr;  // NOLINT: before threads
@@ -82,7 +83,10 @@ public:
         auto started = telemetry::log_start(log);
         if (started) return {};
         error e = std::move(started.error());
-        e.client = fmt::format("the log cannot be written (log.file): {}", e.client);
+        e.client = fmt::format(
+            "{}: the log cannot be written (log.file): {}. Name a file in a folder "
+            "that can be written, or none for standard error",
+            where, e.client);
         return fail(std::move(e));
     }
 };
@@ -133,7 +137,8 @@ result<int> serve(const loaded_settings& loaded, const serve_files& files, std::
     // Before the log: its thread must inherit the blocked signals.
     const runtime::stop_signal signals{[&stop] { stop.set(); }};
     log_scope log;
-    if (auto logging = log.start(loaded.values); !logging) return fail(logging.error());
+    if (auto logging = log.start(loaded.values, loaded.sources.at("log.file")); !logging)
+        return fail(logging.error());
     if (!loaded.values.http.host.empty() && !is_loopback(loaded.values.http.host))
         telemetry::log(telemetry::level::warn, "app",
                        "listening beyond loopback without authentication: everybody who reaches "

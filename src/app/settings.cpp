@@ -91,7 +91,7 @@ private:
         auto& list = out_.values.plugin_load;
         const auto same = [&](const plugin_entry& e) { return e.file == f.text; };
         // Named again: the entry of the file, with its configuration, already says it.
-        if (std::ranges::none_of(list, same)) list.push_back({f.text, {}});
+        if (std::ranges::none_of(list, same)) list.push_back({f.text, {}, f.flag});
         const auto [at, first] = out_.sources.try_emplace(s.key, f.flag);
         if (!first && !at->second.ends_with(f.flag)) at->second += ", " + f.flag;
     }

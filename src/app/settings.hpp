@@ -32,7 +32,10 @@ namespace flexcore::app {
 struct plugin_entry {
     std::filesystem::path file;
     std::string config_json;  ///< a JSON object; empty means {}
-    friend bool operator==(const plugin_entry&, const plugin_entry&) = default;
+    std::string where = {};   ///< it was named: "flexcore.toml:12:1", "--plugin"; not part of it
+    friend bool operator==(const plugin_entry& a, const plugin_entry& b) {
+        return a.file == b.file && a.config_json == b.config_json;
+    }
 };
 
 enum class colour_choice : std::uint8_t { automatic, always, never };

@@ -106,7 +106,7 @@ private:
         std::vector<plugin_entry> all;
         for (const toml::node& element : array) {
             if (const auto text = element.value_exact<std::string>()) {
-                all.push_back({*text, {}});
+                all.push_back({*text, {}, place(element.source())});
             } else if (const toml::table* table = element.as_table()) {
                 if (auto entry = plugin(s, *table)) all.push_back(std::move(*entry));
             } else {
@@ -119,6 +119,7 @@ private:
     std::optional<plugin_entry> plugin(const setting& s, const toml::table& table) {
         static const std::vector<std::string> members{"file", "config"};
         plugin_entry entry;
+        entry.where = place(table.source());
         bool sound = true;
         for (const auto& [key, node] : table) {
             if (key == "file" && node.is_string()) {

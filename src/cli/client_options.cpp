@@ -61,10 +61,13 @@ void add_client_options(CLI::App& app, client_options& options, const context& c
     options.url = variable_or(c, "FLEXCORE_URL", default_url);
     options.tenant = variable_or(c, "FLEXCORE_TENANT", "");
     app.add_option("--url", options.url,
-                   "Where the server is (default: FLEXCORE_URL, or http://127.0.0.1:8080)");
-    app.add_option("--tenant", options.tenant, "Tenant to act in (default: FLEXCORE_TENANT)");
+                   "Where the server is (default: FLEXCORE_URL, or http://127.0.0.1:8080)")
+        ->type_name("URL");
+    app.add_option("--tenant", options.tenant, "Tenant to act in (default: FLEXCORE_TENANT)")
+        ->type_name("NAME");
     app.add_option("--timeout", options.timeout_s, "Seconds without any answer before giving up")
-        ->check(between(0.1, 86'400));
+        ->check(between(0.1, 86'400))
+        ->type_name("SECONDS");
     app.add_flag("--json", options.json, "Print JSON for programs instead of text for people");
 }
 

@@ -21,18 +21,6 @@ constexpr const char* examples_of_flags =
     "Settings come from the file, FLEXCORE_… variables (http.port is FLEXCORE_HTTP_PORT) and\n"
     "flags; what comes later wins. `flexcore config example` prints all settings, explained.\n";
 
-using loading = std::expected<app::loaded_settings, std::vector<app::settings_problem>>;
-
-loading load(const context& c, const serve_options& o) {
-    app::setting_inputs in{std::nullopt, c.environment, o.flags};
-    const auto variable = c.environment.find("FLEXCORE_CONFIG");
-    if (o.config)
-        in.file = *o.config;
-    else if (variable != c.environment.end() && !variable->second.empty())
-        in.file = variable->second;
-    return app::load_settings(in);
-}
-
 /// Wrong use when a flag is wrong; else the command line may be right and a file wrong.
 int refuse(const context& c, const std::vector<app::settings_problem>& problems, bool json) {
     if (json) {
@@ -48,7 +36,7 @@ int refuse(const context& c, const std::vector<app::settings_problem>& problems,
 }
 
 int serve(const context& c, const serve_options& o, const std::string& port_file) {
-    const auto loaded = load(c, o);
+    const auto loaded = load_settings_of(c, o);
     if (!loaded) return refuse(c, loaded.error(), false);
     const auto served = app::serve(*loaded, {port_file}, c.io.out);
     // Whether anybody read the greeting does not matter to a server.
@@ -58,7 +46,7 @@ int serve(const context& c, const serve_options& o, const std::string& port_file
 }
 
 int check(const context& c, const serve_options& o, bool json) {
-    const auto loaded = load(c, o);
+    const auto loaded = load_settings_of(c, o);
     if (!loaded) return refuse(c, loaded.error(), json);
     const auto set =
         std::ranges::count_if(loaded->sources, [](const auto& s) { return s.second != "default"; });
@@ -70,7 +58,7 @@ int check(const context& c, const serve_options& o, bool json) {
 }
 
 int show(const context& c, const serve_options& o, bool json) {
-    const auto loaded = load(c, o);
+    const auto loaded = load_settings_of(c, o);
     if (!loaded) return refuse(c, loaded.error(), json);
     if (json)
         c.io.out << app::settings_as_json(*loaded) << '\n';
@@ -102,51 +90,68 @@ void add_set(std::vector<app::flag_value>& flags, const std::string& pair) {
 
 }  // namespace
 
+std::expected<app::loaded_settings, std::vector<app::settings_problem>> load_settings_of(
+    const context& c, const serve_options& o) {
+    app::setting_inputs in{std::nullopt, c.environment, o.flags};
+    const auto variable = c.environment.find("FLEXCORE_CONFIG");
+    if (o.config)
+        in.file = *o.config;
+    else if (variable != c.environment.end() && !variable->second.empty())
+        in.file = variable->second;
+    return app::load_settings(in);
+}
+
 void add_serve_options(CLI::App& app, serve_options& o) {
     using texts = std::vector<std::string>;
-    const auto one = [&](const char* name, const char* key, const char* about) {
+    const auto one = [&](const char* name, const char* key, const char* type, const char* about) {
         app.add_option_function<std::string>(
-            name,
-            [&o, name, key](const std::string& text) { o.flags.push_back({key, text, name}); },
-            about);
+               name,
+               [&o, name, key](const std::string& text) { o.flags.push_back({key, text, name}); },
+               about)
+            ->type_name(type);
     };
     const auto many = [&](const char* name, const std::function<void(const texts&)>& take,
-                          const char* about) {
+                          const char* type, const char* about) {
         app.add_option_function<texts>(name, take, about)
             ->expected(1)
-            ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+            ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+            ->type_name(type);
     };
     app.add_option_function<std::string>(
-        "--config", [&o](const std::string& file) { o.config = file; },
-        "Settings file (default: FLEXCORE_CONFIG, else none)");
-    one("--data", "store.data", "Data folder [store.data]");
+           "--config", [&o](const std::string& file) { o.config = file; },
+           "Settings file (default: FLEXCORE_CONFIG, else none)")
+        ->type_name("FILE");
+    one("--data", "store.data", "FOLDER", "Data folder [store.data]");
     app.add_option_function<std::string>(
-        "--listen", [&o](const std::string& text) { add_listen(o.flags, text); },
-        "HOST:PORT to listen on [http.host, http.port]");
-    one("--store", "store.url", "Where events are kept [store.url]");
+           "--listen", [&o](const std::string& text) { add_listen(o.flags, text); },
+           "Address to listen on [http.host, http.port]")
+        ->type_name("HOST:PORT");
+    one("--store", "store.url", "sqlite:|memory:", "Where events are kept [store.url]");
     many(
         "--plugin",
         [&o](const texts& files) {
             for (const std::string& file : files)
                 o.flags.push_back({"plugins.load", file, "--plugin", true});
         },
-        "Plugin FILE.so to load; may be repeated [plugins.load]");
+        "FILE", "Plugin FILE.so to load; may be repeated [plugins.load]");
     many(
         "--plugin-dir",
         [&o](const texts& folders) {
             o.flags.push_back(
                 {"plugins.dirs", fmt::format("{}", fmt::join(folders, ",")), "--plugin-dir"});
         },
+        "FOLDER",
         "Folder that plugins may come from, instead of `plugins` beside the executable; may be "
         "repeated [plugins.dirs]");
-    one("--log-level", "log.level", "Least severe log lines written [log.level]");
-    one("--log-format", "log.format", "text or json [log.format]");
+    one("--log-level", "log.level", "trace|debug|info|warn|error|off",
+        "Least severe log lines written [log.level]");
+    one("--log-format", "log.format", "text|json", "For people or programs [log.format]");
     many(
         "--set",
         [&o](const texts& pairs) {
             for (const std::string& pair : pairs) add_set(o.flags, pair);
         },
-        "Any other setting, KEY=VALUE; may be repeated");
+        "KEY=VALUE", "Any other setting; may be repeated");
 }
 
 void add_serve(CLI::App& app, context& c) {
@@ -154,8 +159,10 @@ void add_serve(CLI::App& app, context& c) {
     auto o = std::make_shared<serve_options>();
     auto port_file = std::make_shared<std::string>();
     add_serve_options(*serve_app, *o);
-    serve_app->add_option("--port-file", *port_file,
-                          "Write the port here once the server listens (with port 0)");
+    serve_app
+        ->add_option("--port-file", *port_file,
+                     "Write the port here once the server listens (with port 0)")
+        ->type_name("FILE");
     serve_app->footer(std::string{examples_of_flags} +
                       "SIGTERM or Ctrl-C: running requests finish, then it ends; a second time: at "
                       "once.\n"

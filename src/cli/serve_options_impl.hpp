@@ -4,6 +4,7 @@
 #include "app/settings.hpp"
 #include "cli/subcommands_impl.hpp"
 
+#include <expected>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,5 +17,9 @@ struct serve_options {
 };
 /// Each flag that is given becomes a value, an empty one too: "" is not "not said".
 void add_serve_options(CLI::App&, serve_options&);
+
+/// The settings that these flags, the environment and the file give together.
+[[nodiscard]] std::expected<app::loaded_settings, std::vector<app::settings_problem>>
+load_settings_of(const context&, const serve_options&);
 
 }  // namespace flexcore::cli

@@ -36,6 +36,8 @@ result<opened_store> open_sqlite(const store_settings& settings, telemetry::metr
 
 }  // namespace
 
+std::string library_version() { return sqlite::library_version(); }
+
 result<opened_store> open_store(const store_settings& settings, telemetry::metrics& metrics,
                                 telemetry::health_registry& health) {
     if (settings.url == "sqlite:") return open_sqlite(settings, metrics, health);

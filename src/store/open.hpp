@@ -29,6 +29,9 @@ struct opened_store {
     std::string description;  ///< for a person: "SQLite 3.40.1 in /var/lib/…"
 };
 
+/// Of the default backend's library in use: "SQLite 3.40.1".
+[[nodiscard]] std::string library_version();
+
 /// Takes the data folder's lock, applies migrations, recovers, starts the writer.
 /// Errors: locked, newer_schema, corrupt, unavailable, full, base_errc::invalid_argument (URL).
 [[nodiscard]] result<opened_store> open_store(const store_settings&, telemetry::metrics&,

@@ -185,6 +185,8 @@ TEST_CASE("usage: what is wrong is named with the nearest right name, exit code 
     wrong({"read-model", "list", "--where", "a=1"}, "need the read model's NAME");
     wrong({"projections", "rebuild"}, "NAME");
     wrong({"projections", "list", "--every", "1"}, "--watch");
+    wrong({"completion", "csh"}, "bash, zsh or fish");
+    wrong({"bench", "append", "--seconds", "0"}, "--seconds");
     wrong({"projectoins"}, "did you mean projections?");
     wrong({"events", "append", "s", "--atomic", "f"}, "the file says everything else");
     wrong({"serve", "--log-level", "loud"}, "log.level must be one of");
@@ -221,6 +223,13 @@ TEST_CASE("usage: --help of each sub-command shows examples") {
                                                  {"plugins", "unload"},
                                                  {"plugins", "execute"},
                                                  {"plugins", "health"},
+                                                 {"bench", "commands"},
+                                                 {"bench", "queries"},
+                                                 {"bench", "append"},
+                                                 {"bench", "propagation"},
+                                                 {"bench", "plugin"},
+                                                 {"doctor"},
+                                                 {"completion"},
                                                  {"health"},
                                                  {"version"}}) {
         auto args = path;

@@ -25,9 +25,65 @@ TEST_CASE("start: it answers, and a person is told where, with what, and what to
     const std::string told = s.running().out();
     CHECK(contains(told, "listening on " + s.url()));
     CHECK(contains(told, "counter"));
-    CHECK(contains(told, "flexcore health"));
+    CHECK(contains(told, "flexcore commands --url " + s.url()));
+    CHECK(contains(told, s.url() + "/docs"));
+    CHECK(contains(told, ", 0 events"));
+    CHECK(contains(told, "plugins.load"));
     CHECK(contains(told, s.data().string()));
     CHECK(wait_until([&] { return contains(s.log(), s.url()); }));
+}
+
+TEST_CASE("start: without a plugin it says how to load one, and that works as it is written") {
+    server s;
+    const std::string told = s.running().out();
+    const auto steps = told.substr(told.find("Try next"));
+    std::istringstream lines{steps};
+    std::string line;
+    std::getline(lines, line);
+    int done = 0;
+    while (std::getline(lines, line) && line.starts_with("  flexcore ")) {
+        if (contains(line, "tail")) line += " --count 1";
+        const auto step = run("/bin/sh", {{"-c", "'" + flexcore_program().string() + "' " +
+                                                     line.substr(sizeof "  flexcore")},
+                                          {},
+                                          {},
+                                          {}});
+        INFO(line << "\n" << step.err);
+        CHECK(step.code == 0);
+        ++done;
+    }
+    CHECK(done == 5);
+}
+
+TEST_CASE("start: what is wrong in a settings file is named with its line when it starts too") {
+    const temp_folder folder;
+    const std::string file = (folder / "s.toml").string();
+    const auto refused = [&](const std::string& text, const std::string& where) {
+        write_file(file, text);
+        const auto start = serve({"--config", file});
+        INFO(start.err);
+        CHECK(start.code == 1);
+        CHECK(contains(start.err, "error: " + file + where));
+        return start.err;
+    };
+    const std::string rest = "http.port = 0\nstore.data = \"" + (folder / "d").string() + "\"\n";
+    const std::string missing = plugin_file("no_such_plugin").string();
+    CHECK(contains(refused(rest + "[[plugins.load]]\nfile = \"" + plugin_file("counter").string() +
+                               "\"\n[[plugins.load]]\nfile = \"" + missing + "\"\n",
+                           ":5:1: the plugin " + missing),
+                   "no such file"));
+    server first;
+    CHECK(contains(refused("http.port = 0\nstore.data = \"" + first.data().string() + "\"\n",
+                           ":2:14: the store"),
+                   "--data DIR"));
+    CHECK(contains(refused("store.data = \"" + (folder / "d").string() +
+                               "\"\nhttp.port = " + std::to_string(first.port()) + "\n",
+                           ":2:13: Cannot listen"),
+                   "--listen HOST:PORT"));
+    write_file(folder / "file", "x");
+    CHECK(contains(refused(rest + "log.file = \"" + (folder / "file/below").string() + "\"\n",
+                           ":3:12: the log"),
+                   "Name a file"));
 }
 
 TEST_CASE(

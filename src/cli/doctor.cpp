@@ -1,0 +1,99 @@
+// flexcore doctor: whether this machine is fit for a server with these settings.
+#include "cli/doctor_impl.hpp"
+#include "cli/serve_options_impl.hpp"
+#include "cli/terminal.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <fmt/format.h>
+#include <boost/json/serialize.hpp>
+
+#include <algorithm>
+#include <memory>
+#include <ostream>
+
+namespace flexcore::cli {
+namespace {
+
+std::string_view name_of(verdict is) {
+    switch (is) {
+        case verdict::ok:
+            return "ok";
+        case verdict::warn:
+            return "warn";
+        case verdict::bad:
+            return "bad";
+    }
+    return "bad";
+}
+
+std::vector<finding> findings_of(
+    const std::expected<app::loaded_settings, std::vector<app::settings_problem>>& loaded) {
+    std::vector<finding> all;
+    if (loaded) {
+        all.push_back({"settings", verdict::ok, "valid", {}});
+    } else {
+        for (const auto& [where, text, wrong_flag] : loaded.error())
+            all.push_back({"settings", verdict::bad, fmt::format("{}: {}", where, text),
+                           "the server would not start; mend it (`flexcore config check`)"});
+    }
+    // With settings that are not valid the rest is still worth knowing, for the defaults.
+    const app::settings values = loaded ? loaded->values : app::settings{};
+    check_versions(all);
+    check_limits(values, all);
+    check_disk(values, all);
+    check_clock(all);
+    check_port(values, all);
+    return all;
+}
+
+int doctor(const context& c, const serve_options& o, bool json) {
+    const auto all = findings_of(load_settings_of(c, o));
+    const bool bad =
+        std::ranges::any_of(all, [](const finding& f) { return f.is == verdict::bad; });
+    if (json) {
+        boost::json::array checks;
+        for (const finding& each : all)
+            checks.push_back({{"check", each.check},
+                              {"verdict", name_of(each.is)},
+                              {"found", each.found},
+                              {"advice", each.advice}});
+        c.io.out << boost::json::serialize(
+                        boost::json::object{{"fit", !bad}, {"checks", std::move(checks)}})
+                 << '\n';
+        return bad ? exit_refused : exit_done;
+    }
+    table t{{"", "check", "found"}};
+    for (const finding& each : all) t.add({std::string{name_of(each.is)}, each.check, each.found});
+    t.print(c.io.out, 0);
+    bool first = true;
+    for (const finding& each : all) {
+        if (each.advice.empty()) continue;
+        if (std::exchange(first, false)) c.io.out << "\nto change:\n";
+        c.io.out << fmt::format("  {}: {}\n", each.check, printable(each.advice));
+    }
+    return bad ? exit_refused : exit_done;
+}
+
+}  // namespace
+
+void add_doctor(CLI::App& app, context& c) {
+    auto* one =
+        app.add_subcommand("doctor", "Whether this machine is fit for a server, what to change");
+    auto o = std::make_shared<serve_options>();
+    auto json = std::make_shared<bool>(false);
+    add_serve_options(*one, *o);
+    one->add_flag("--json", *json, "Print JSON for programs");
+    one->footer(
+        "Looks at the settings, limits, the disk under the data folder (it writes a small file\n"
+        "there and removes it), the clock and the port, in a few seconds. Takes the flags of\n"
+        "`flexcore serve`: give it the same.\n"
+        "Exit code: 0 fit, perhaps with warnings; 1 something is bad.\n"
+        "Examples:\n"
+        "  flexcore doctor\n"
+        "  flexcore doctor --data /var/lib/flexcore --listen 127.0.0.1:9000\n"
+        "  flexcore doctor --config config/flexcore.toml --json");
+    one->callback([o, json, &c] { c.action = [o, json, &c] { return doctor(c, *o, *json); }; });
+}
+
+}  // namespace flexcore::cli

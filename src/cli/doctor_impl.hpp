@@ -1,0 +1,37 @@
+// Private to src/cli: what `flexcore doctor` looks at. Each check says what it found and, unless
+// all is well, what to change.
+#pragma once
+
+#include "app/settings.hpp"
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace flexcore::cli {
+
+enum class verdict : std::uint8_t { ok, warn, bad };
+
+struct finding {
+    std::string check;  ///< "fsync latency"
+    verdict is = verdict::ok;
+    std::string found;   ///< "0.8 ms"
+    std::string advice;  ///< empty when it is ok
+};
+
+/// Descriptors, memory.
+void check_limits(const app::settings&, std::vector<finding>&);
+/// File system, free space, speed and fsync latency where the data is to lie. Writes a file of
+/// its own there, and removes it; at most some seconds.
+void check_disk(const app::settings&, std::vector<finding>&);
+/// Synchronized, and not jumping.
+void check_clock(std::vector<finding>&);
+/// This program, SQLite, the kernel.
+void check_versions(std::vector<finding>&);
+/// Whether the address can be listened on, or a FlexCore answers there.
+void check_port(const app::settings&, std::vector<finding>&);
+
+/// The folder, or the nearest one above it that exists.
+[[nodiscard]] std::filesystem::path existing_folder(const std::filesystem::path&);
+
+}  // namespace flexcore::cli
