@@ -92,7 +92,7 @@ bulk_answer judge(std::string_view line) {
     bulk_answer answer{bulk_verdict::refused, reason.empty() ? code : reason, std::move(detail)};
     if (code == "busy")
         answer.verdict = bulk_verdict::again;
-    else if (code == "store_unavailable" || code == "deadline_exceeded" ||
+    else if (code == "store_unavailable" || code == "store_full" || code == "deadline_exceeded" ||
              code == "request_in_progress")
         answer.verdict = bulk_verdict::again_if_repeatable;
     else if (status >= 500)

@@ -192,6 +192,12 @@ const std::vector<shared_answer>& shared_answers() {
         {"HeaderTooLarge", {431, "The header is too large", "Problem", problem_type}},
         {"Internal", {500, "A defect of the server", "Problem", problem_type}},
         {"Busy", {503, "Busy or stopping; try again", "Problem", problem_type, {"Retry-After"}}},
+        {"StoreFull",
+         {507,
+          "No space is left for the store; reads go on",
+          "Problem",
+          problem_type,
+          {"Retry-After"}}},
     };
     return all;
 }
@@ -200,6 +206,8 @@ bool is_shared_by(const route& one, int status) {
     if (status == 413 || status == 417) return one.body != body_kind::none;
     if (status == 415) return one.body != body_kind::none && one.body != body_kind::any;
     if (status == 401) return one.tag != "operation";
+    if (status == 507)
+        return one.method != verb::get && (one.tag == "events" || one.tag == "commands");
     return true;
 }
 
@@ -213,7 +221,7 @@ answer_spec with_fields(const route& one, answer_spec a) {
     if (tagged && (a.status == 200 || a.status == 304)) a.fields.emplace_back("ETag");
     if (one.idempotency_key && (a.status < 300 || a.status == 422))
         a.fields.emplace_back("Idempotent-Replay");
-    if (a.status == 503) a.fields.emplace_back("Retry-After");
+    if (a.status == 503 || a.status == 507) a.fields.emplace_back("Retry-After");
     return a;
 }
 

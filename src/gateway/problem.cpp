@@ -50,6 +50,7 @@ constexpr problem_kind plugin_failed{502, "plugin_failed", "The plugin failed"};
 constexpr problem_kind busy{503, "busy", "Busy; try again"};
 constexpr problem_kind not_ready{503, "not_ready", "Not ready"};
 constexpr problem_kind store_unavailable{503, "store_unavailable", "The store is not available"};
+constexpr problem_kind store_full{507, "store_full", "No space is left for the store"};
 constexpr problem_kind deadline_exceeded{504, "deadline_exceeded", "The time was not enough"};
 
 // Each switch below names every enumerator: a new one does not compile until it has its place.
@@ -129,6 +130,7 @@ const problem_kind& of(store::store_errc code) {
         case store_errc::busy:
             return busy;
         case store_errc::full:
+            return store_full;
         case store_errc::unavailable:
         case store_errc::locked:
         case store_errc::stopped:
@@ -313,7 +315,8 @@ response problem_response(const error& e, const request& asked) {
     out.status = kind.status;
     out.content_type = problem_type;
     out.body = problem_json(e, instance.empty() ? "/" : instance, asked.who.request_id);
-    if (kind.status == 503) out.headers.push_back({"Retry-After", "1"});
+    // Both pass without anybody asking again differently: space is freed, a queue empties.
+    if (kind.status == 503 || kind.status == 507) out.headers.push_back({"Retry-After", "1"});
     if (const auto* allow = member(e, "allow"); allow != nullptr && allow->is_string())
         out.headers.push_back({"Allow", std::string{allow->get_string()}});
     if (member(e, "replayed") != nullptr) out.headers.push_back({"Idempotent-Replay", "true"});

@@ -56,6 +56,8 @@ std::string_view reason_of(int status) noexcept {
             return "Service Unavailable";
         case 504:
             return "Gateway Timeout";
+        case 507:
+            return "Insufficient Storage";
         default:
             return "Unknown";
     }

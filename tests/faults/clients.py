@@ -122,8 +122,9 @@ class load:
             placed.append(name)
 
 
-def append(stream, count, random):
-    events = [(stream, str(uuid.uuid4()), {"value": random.randrange(1000)}) for _ in range(count)]
+def append(stream, count, random, padding=0):
+    more = {"padding": "x" * padding} if padding else {}
+    events = [(stream, str(uuid.uuid4()), {"value": random.randrange(1000), **more}) for _ in range(count)]
     body = {"events": [{"id": id_, "type": "fault.tested", "data": data} for _, id_, data in events]}
     return operation("append", f"/v1/streams/{stream}/events", body, events)
 

@@ -39,7 +39,7 @@ class ledger:
         elif status == 422 and body.get("code") == "command_rejected":
             one.answer = body
             one.state = "refused"
-        elif status == 503 or body.get("code") in ("request_in_progress", "deadline_exceeded"):
+        elif status in (503, 507) or body.get("code") in ("request_in_progress", "deadline_exceeded"):
             pass  # not acknowledged: it may be there or not
         else:
             with self._lock:

@@ -64,6 +64,7 @@ TEST_CASE("problem: the codes of the contract have its statuses") {
         {make_error_code(store_errc::stream_deleted), 410, "stream_deleted"},
         {make_error_code(store_errc::busy), 503, "busy"},
         {make_error_code(store_errc::unavailable), 503, "store_unavailable"},
+        {make_error_code(store_errc::full), 507, "store_full"},
         {make_error_code(bus_errc::command_rejected), 422, "command_rejected"},
         {make_error_code(bus_errc::request_in_progress), 409, "request_in_progress"},
         {make_error_code(bus_errc::read_model_behind), 409, "read_model_behind"},
