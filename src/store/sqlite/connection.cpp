@@ -1,5 +1,7 @@
 #include "store/sqlite/connection.hpp"
 
+#include "store/sqlite/page_seal.hpp"
+
 #include <fmt/format.h>
 
 #include <mutex>
@@ -15,13 +17,14 @@ void configure_library() {
     std::call_once(once, [] { sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); });
 }
 
-std::string client_text(store_errc code, const std::string& file) {
+std::string client_text(store_errc code, const std::string& file, std::uint64_t page = 0) {
     const auto name = std::filesystem::path{file}.filename().string();
     switch (code) {
         case store_errc::full:
             return "no space is left for the store";
         case store_errc::corrupt:
-            return fmt::format("the store's file {} is damaged", name);
+            return page == 0 ? fmt::format("the store's file {} is damaged", name)
+                             : fmt::format("the store's file {} is damaged at page {}", name, page);
         default:
             return fmt::format("the store's file {} cannot be used at the moment", name);
     }
@@ -51,6 +54,11 @@ result<void> check_promises(connection& db, bool durable_commits) {
 error connection::failure(int code, std::string_view attempted) const {
     const int extended = sqlite3_extended_errcode(get());
     if ((extended & 0xff) == (code & 0xff)) code = extended;
+    const std::uint64_t page = take_damaged_page();
+    if (code == SQLITE_IOERR_DATA) {
+        return {store_errc::corrupt, client_text(store_errc::corrupt, file_, page),
+                fmt::format("{}: {}: page {} is not what was written", file_, attempted, page)};
+    }
     auto ours = store_errc::unavailable;
     switch (code & 0xff) {
         case SQLITE_FULL:
@@ -75,9 +83,10 @@ result<connection> connection::open(const connection_settings& settings) {
     const int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
                       (writes ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
     sqlite3* handle = nullptr;
-    const int code = sqlite3_open_v2(made.file_.c_str(), &handle, flags, settings.vfs);
+    const int code = sqlite3_open_v2(made.file_.c_str(), &handle, flags, sealing_vfs(settings.vfs));
     made.handle_.reset(handle);
     if (code != SQLITE_OK) return fail(made.failure(code, "open"));
+    if (writes) reserve_seals(handle);
     sqlite3_busy_timeout(handle, busy_timeout_ms);
     // Only the writing connection checkpoints, also when a connection is closed.
     if (!writes) sqlite3_db_config(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);

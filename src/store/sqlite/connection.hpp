@@ -1,6 +1,7 @@
 // One connection to an SQLite database, its statements, and its errors as ours.
 //
-// Errors:  SQLITE_FULL → full; CORRUPT and NOTADB → corrupt; everything else → unavailable.
+// Errors:  SQLITE_FULL → full; CORRUPT, NOTADB and a page that is not what was written → corrupt;
+//          everything else → unavailable.
 //          The log text names the file, what was attempted and SQLite's own words.
 // Threads: a connection and its statements belong to one thread at a time.
 // Lifetime: statements go before their connection.
