@@ -95,6 +95,7 @@ int run(std::span<const std::string> args, streams io) {
     add_bench(app, c);
     add_doctor(app, c);
     add_completion(app, c);
+    add_verify(app, c);
 
     // CLI11 takes them from the back.
     std::vector<std::string> reversed(args.rbegin(), args.rend());

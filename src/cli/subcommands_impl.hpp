@@ -52,6 +52,7 @@ void add_catalogues(CLI::App&, context&);  ///< commands and queries
 void add_bench(CLI::App&, context&);
 void add_doctor(CLI::App&, context&);
 void add_completion(CLI::App&, context&);
+void add_verify(CLI::App&, context&);
 
 /// --url, --tenant, --json, --timeout: of every sub-command that asks a server.
 struct client_options {

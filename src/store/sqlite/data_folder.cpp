@@ -57,6 +57,14 @@ result<std::shared_ptr<data_folder>> data_folder::open(const std::filesystem::pa
     return folder;
 }
 
+bool data_folder::in_use(const std::filesystem::path& path) {
+    const int lock = ::open((path / "lock").c_str(), O_RDONLY | O_CLOEXEC);
+    if (lock < 0) return false;
+    const bool held = ::flock(lock, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    ::close(lock);
+    return held;
+}
+
 data_folder::~data_folder() { ::close(lock_); }
 
 result<void> data_folder::sync() const {

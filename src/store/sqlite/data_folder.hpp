@@ -15,6 +15,8 @@ class data_folder {
 public:
     /// Makes the folder when it is absent and locks DIR/lock.
     [[nodiscard]] static result<std::shared_ptr<data_folder>> open(const std::filesystem::path&);
+    /// Whether a running server holds it. Takes nothing, changes nothing.
+    [[nodiscard]] static bool in_use(const std::filesystem::path&);
     ~data_folder();
     data_folder(const data_folder&) = delete;
     data_folder& operator=(const data_folder&) = delete;

@@ -8,29 +8,6 @@ namespace {
 // Names kept per connection; beyond it the cache starts afresh.
 constexpr std::size_t names_kept_max = 16'384;
 
-event_row row_of(const statement& at) {
-    event_row row;
-    row.pos = at.natural(0);
-    row.stream = at.natural(1);
-    row.ver = at.natural(2);
-    row.type = at.natural(3);
-    row.category = at.natural(4);
-    row.tenant = at.natural(5);
-    row.schema_version = static_cast<std::uint32_t>(at.integer(6));
-    row.place = static_cast<std::uint32_t>(at.integer(7));
-    row.recorded_at = at.integer(8);
-    row.checksum = at.natural(9);
-    const auto id = at.blob(10);
-    if (id.size() == row.id.bytes.size()) {
-        std::copy(id.begin(), id.end(), row.id.bytes.begin());
-    }
-    // As blobs: SQLite would copy a text to put a zero behind it.
-    row.tags = at.blob(11);
-    row.metadata = at.blob(12);
-    row.data = at.blob(13);
-    return row;
-}
-
 error damaged(const connection& db, position pos) {
     return {store_errc::corrupt, fmt::format("events.db: the event at position {} is damaged", pos),
             fmt::format("{}: the record at position {} does not fit its checksum", db.file(), pos)};

@@ -3,6 +3,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 
@@ -35,6 +36,29 @@ std::uint64_t checksum_of(const event_row& row, const name_hashes& names) noexce
         if (!part.empty()) sum = XXH3_64bits_withSeed(part.data(), part.size(), sum);
     }
     return sum;
+}
+
+event_row row_of(const statement& at) {
+    event_row row;
+    row.pos = at.natural(0);
+    row.stream = at.natural(1);
+    row.ver = at.natural(2);
+    row.type = at.natural(3);
+    row.category = at.natural(4);
+    row.tenant = at.natural(5);
+    row.schema_version = static_cast<std::uint32_t>(at.integer(6));
+    row.place = static_cast<std::uint32_t>(at.integer(7));
+    row.recorded_at = at.integer(8);
+    row.checksum = at.natural(9);
+    const auto id = at.blob(10);
+    if (id.size() == row.id.bytes.size()) {
+        std::copy(id.begin(), id.end(), row.id.bytes.begin());
+    }
+    // As blobs: SQLite would copy a text to put a zero behind it.
+    row.tags = at.blob(11);
+    row.metadata = at.blob(12);
+    row.data = at.blob(13);
+    return row;
 }
 
 void encode_tags(std::string& out, std::span<const std::string_view> tags) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "store/event.hpp"
+#include "store/sqlite/connection.hpp"
 
 #include <cstdint>
 #include <string>
@@ -40,10 +41,13 @@ struct event_row {
     std::string_view data;
 };
 
-/// In the order of `event_row`, for statements that read them with `read_columns`.
+/// In the order of `event_row`, for statements that read them with `row_of`.
 inline constexpr std::string_view event_columns =
     "e.position, e.stream, e.version, e.type, e.category, e.tenant, e.schema_version, e.place,"
     " e.recorded_at, e.checksum, e.id, e.tags, e.metadata, e.data";
+
+/// The row a statement over `event_columns` stands on; its texts live until the statement moves.
+[[nodiscard]] event_row row_of(const statement&);
 
 [[nodiscard]] std::uint64_t checksum_of(const event_row&, const name_hashes&) noexcept;
 

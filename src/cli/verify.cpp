@@ -1,0 +1,170 @@
+// flexcore verify
+#include "app/verify.hpp"
+#include "app/settings.hpp"
+#include "cli/subcommands_impl.hpp"
+#include "cli/terminal.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <boost/json/serialize.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+namespace flexcore::cli {
+namespace {
+
+// Of the findings that are said alike, as many are shown; --json has all.
+constexpr std::size_t findings_shown_max = 20;
+
+struct verify_options {
+    std::optional<std::string> data;
+    std::optional<std::string> config;
+    bool json = false;
+};
+
+/// How far it is, read by the thread that draws.
+class looked_at {
+public:
+    void take(const store::verify_progress& now) {
+        if (now.step != step_) {
+            step_ = now.step;
+            before_ = done_;
+        }
+        done_ = before_ + now.done;
+        share_ =
+            now.total == 0 ? -1 : static_cast<double>(now.done) / static_cast<double>(now.total);
+    }
+    [[nodiscard]] progress::state state() const { return {done_, share_}; }
+
+private:
+    std::string step_;
+    std::uint64_t before_ = 0;
+    std::atomic<std::uint64_t> done_{0};
+    std::atomic<double> share_{-1};
+};
+
+boost::json::object json_of(const std::string& data, const store::verify_report& report) {
+    boost::json::array findings;
+    for (const auto& one : report.findings) {
+        boost::json::object said{{"file", one.file}, {"what", one.what}, {"remedy", one.remedy}};
+        if (one.page != 0) said["page"] = one.page;
+        if (one.first != 0) {
+            said["first_position"] = one.first;
+            said["last_position"] = one.last;
+        }
+        findings.push_back(std::move(said));
+    }
+    return {{"sound", report.sound()},
+            {"data", data},
+            {"in_use", report.in_use},
+            {"head", report.head},
+            {"events", report.events},
+            {"removed_events", report.removed},
+            {"streams", report.streams},
+            {"idempotency_keys", report.keys},
+            {"read_models", report.read_models},
+            {"rows", report.rows},
+            {"pages", report.pages},
+            {"pages_without_checksum", report.unsealed_pages},
+            {"findings", std::move(findings)},
+            {"findings_left_out", report.left_out}};
+}
+
+void print(std::ostream& out, const std::string& data, const store::verify_report& report) {
+    out << fmt::format(
+        "{}{}\n  {} events in {} streams, head {}, {} removed on purpose\n"
+        "  {} idempotency keys\n  {} read models with {} rows\n  {} pages",
+        printable(data), report.in_use ? " (a server has it open)" : "", grouped(report.events),
+        grouped(report.streams), grouped(report.head), grouped(report.removed),
+        grouped(report.keys), grouped(report.read_models), grouped(report.rows),
+        grouped(report.pages));
+    if (report.unsealed_pages != 0) {
+        out << fmt::format(", {} of them without a checksum: made by an early version",
+                           grouped(report.unsealed_pages));
+    }
+    out << '\n';
+    if (report.sound()) {
+        out << "everything is as it was written\n";
+        return;
+    }
+    const std::uint64_t all = report.findings.size() + report.left_out;
+    out << fmt::format("{} finding{}\n", grouped(all), all == 1 ? "" : "s");
+    std::vector<std::string> remedies;
+    std::size_t shown = 0;
+    for (const auto& one : report.findings) {
+        if (std::find(remedies.begin(), remedies.end(), one.remedy) == remedies.end())
+            remedies.push_back(one.remedy);
+        if (++shown <= findings_shown_max)
+            out << fmt::format("  {}: {}\n", one.file, printable(one.what));
+    }
+    if (all > findings_shown_max)
+        out << fmt::format("  and {} more (--json lists them)\n",
+                           grouped(all - findings_shown_max));
+    out << "What to do\n";
+    for (const auto& remedy : remedies) out << fmt::format("  {}\n", remedy);
+}
+
+int verify(const context& c, const verify_options& o) {
+    app::setting_inputs in{std::nullopt, c.environment, {}};
+    const auto variable = c.environment.find("FLEXCORE_CONFIG");
+    if (o.config)
+        in.file = *o.config;
+    else if (variable != c.environment.end() && !variable->second.empty())
+        in.file = variable->second;
+    if (o.data) in.flags.push_back({"store.data", *o.data, "--data"});
+    const auto loaded = app::load_settings(in);
+    if (!loaded) {
+        c.io.err << "error: the settings are not valid\n" << app::to_text(loaded.error());
+        return exit_refused;
+    }
+    const std::string data = loaded->values.store.data.string();
+
+    looked_at so_far;
+    auto report = [&] {
+        // Only for somebody who watches: a program waits for the end.
+        std::unique_ptr<progress> shown;
+        if (!o.json && terminal_columns(STDERR_FILENO) != 0) {
+            shown = std::make_unique<progress>("pages, events and rows looked at",
+                                               [&so_far] { return so_far.state(); });
+        }
+        return app::verify_data(data, [&](const store::verify_progress& now) { so_far.take(now); });
+    }();
+    if (!report) return cli::report(c, report.error());
+    if (o.json)
+        c.io.out << boost::json::serialize(json_of(data, *report)) << '\n';
+    else
+        print(c.io.out, data, *report);
+    return report->sound() ? exit_done : exit_refused;
+}
+
+}  // namespace
+
+void add_verify(CLI::App& app, context& c) {
+    auto* verify_app = app.add_subcommand(
+        "verify", "Look at every page, event and row of a data folder, and name what is damaged");
+    auto o = std::make_shared<verify_options>();
+    verify_app->add_option_function<std::string>(
+        "--data", [o](const std::string& folder) { o->data = folder; }, "Data folder [store.data]");
+    verify_app->add_option_function<std::string>(
+        "--config", [o](const std::string& file) { o->config = file; },
+        "Settings file that names it (default: FLEXCORE_CONFIG, else none)");
+    verify_app->add_flag("--json", o->json, "Print JSON for programs");
+    verify_app->footer(
+        "Reads the files of this machine and changes nothing; a server may have them open.\n"
+        "Exit code: 0 everything is as it was written, 1 something is not.\n"
+        "Examples:\n"
+        "  flexcore verify --data /var/lib/flexcore\n"
+        "  flexcore verify --config config/flexcore.toml --json");
+    verify_app->callback([o, &c] { c.action = [o, &c] { return verify(c, *o); }; });
+}
+
+}  // namespace flexcore::cli

@@ -1,0 +1,49 @@
+// The parts of `verify`, one per kind of look. Each adds findings and goes on; an error means that
+// the file cannot be looked at for another reason than damage.
+//
+// Threads: one.
+#pragma once
+
+#include "store/sqlite/connection.hpp"
+#include "store/verify.hpp"
+
+#include <filesystem>
+#include <functional>
+#include <string>
+
+namespace flexcore::store::sqlite {
+
+/// What the parts share.
+class verifying {
+public:
+    verifying(verify_report& report, const std::function<void(const verify_progress&)>& progress)
+        : report_{report}, progress_{progress} {}
+
+    void found(finding);
+    void step(std::string_view name, std::uint64_t done, std::uint64_t total) const {
+        if (progress_) progress_({name, done, total});
+    }
+    [[nodiscard]] verify_report& report() noexcept { return report_; }
+
+private:
+    verify_report& report_;
+    const std::function<void(const verify_progress&)>& progress_;
+};
+
+extern const char* const mend_log;    ///< what to do about damage in events.db
+extern const char* const mend_views;  ///< and in views.db
+
+/// The seal of each page as it is on the disk. A page that the WAL holds anew counts from there.
+[[nodiscard]] result<void> verify_pages(verifying&, const std::filesystem::path& file);
+/// SQLite's own look at structure and indexes. Each complaint is a finding.
+[[nodiscard]] result<void> verify_structure(verifying&, connection&);
+
+[[nodiscard]] result<void> verify_log(verifying&, const std::filesystem::path& file);
+/// After verify_log: compares with its head.
+[[nodiscard]] result<void> verify_views(verifying&, const std::filesystem::path& file);
+
+/// A failure that is damage becomes a finding; anything else stays an error.
+[[nodiscard]] result<void> as_finding(verifying&, const std::filesystem::path& file,
+                                      result<void> done);
+
+}  // namespace flexcore::store::sqlite

@@ -1,0 +1,83 @@
+#include "store/verify.hpp"
+
+#include "store/sqlite/data_folder.hpp"
+#include "store/sqlite/verify_impl.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace flexcore::store {
+namespace sqlite {
+
+const char* const mend_log =
+    "stop the server, keep a copy of the folder, and restore events.db from a backup; events "
+    "elsewhere in the file can still be read";
+const char* const mend_views =
+    "stop the server and move views.db, views.db-wal and views.db-shm away: the next start makes "
+    "the read models again from the log";
+
+void verifying::found(finding one) {
+    if (report_.findings.size() == verify_report::findings_max) {
+        ++report_.left_out;
+        return;
+    }
+    report_.findings.push_back(std::move(one));
+}
+
+result<void> as_finding(verifying& look, const std::filesystem::path& file, result<void> done) {
+    if (done || done.error().code != store_errc::corrupt) return done;
+    look.found({.file = file.filename().string(),
+                .what = done.error().log.empty() ? done.error().client : done.error().log,
+                .remedy = file.filename() == "events.db" ? mend_log : mend_views});
+    return {};
+}
+
+result<void> verify_structure(verifying& look, connection& db) {
+    const std::filesystem::path file{db.file()};
+    look.step(file.filename().string() + ": structure and indexes", 0, 0);
+    auto check = db.prepare("PRAGMA integrity_check(100)");
+    if (!check) return as_finding(look, file, fail(std::move(check.error())));
+    int code = check->step();
+    for (; code == SQLITE_ROW; code = check->step()) {
+        std::string text{check->text(0)};
+        if (text == "ok") continue;
+        std::replace(text.begin(), text.end(), '\n', ' ');
+        look.found({.file = file.filename().string(),
+                    .what = std::move(text),
+                    .remedy = file.filename() == "events.db" ? mend_log : mend_views});
+    }
+    if (code == SQLITE_DONE) return {};
+    return as_finding(look, file, fail(db.failure(code, "check the structure")));
+}
+
+}  // namespace sqlite
+
+result<verify_report> verify(const std::filesystem::path& data,
+                             const std::function<void(const verify_progress&)>& progress) {
+    std::error_code problem;
+    if (!std::filesystem::is_directory(data, problem)) {
+        return fail(base_errc::invalid_argument,
+                    fmt::format("{} is no data folder", data.string()));
+    }
+    const auto events = data / "events.db";
+    const auto views = data / "views.db";
+    if (!std::filesystem::exists(events, problem)) {
+        return fail(base_errc::invalid_argument,
+                    fmt::format("{} has no events.db: it is no data folder, or nothing was ever "
+                                "served from it",
+                                data.string()));
+    }
+    verify_report report;
+    report.in_use = sqlite::data_folder::in_use(data);
+    sqlite::verifying look{report, progress};
+    if (auto ok = sqlite::verify_pages(look, events); !ok) return fail(std::move(ok.error()));
+    if (auto ok = sqlite::verify_log(look, events); !ok) return fail(std::move(ok.error()));
+    if (std::filesystem::exists(views, problem)) {
+        if (auto ok = sqlite::verify_pages(look, views); !ok) return fail(std::move(ok.error()));
+        if (auto ok = sqlite::verify_views(look, views); !ok) return fail(std::move(ok.error()));
+    }
+    return report;
+}
+
+}  // namespace flexcore::store
