@@ -3,6 +3,7 @@
 #include "contract/harness.hpp"
 #include "store/sqlite/event_log.hpp"
 #include "store/sqlite/view_store.hpp"
+#include "store/verify.hpp"
 #include "unit/store/power_loss_vfs.hpp"
 
 #include <fmt/format.h>
@@ -138,6 +139,7 @@ public:
     std::uint64_t acknowledged = 0;
     std::uint64_t there_unacknowledged = 0;
     std::uint64_t sent_again = 0;
+    std::uint64_t verified = 0;
 
 private:
     void demand(bool holds, const std::string& what) const {
@@ -309,7 +311,15 @@ private:
         }
         for (const auto& [id, event] : found) seen_[id] = event.pos;
         if (!power_loss::cut()) check_views(found);
+        if (!power_loss::cut() && random_() % 8 == 0) check_pages();
         if (!power_loss::cut()) send_some_again(found);
+    }
+
+    /// What the power left, and what was made of it, has no page without its seal.
+    void check_pages() {
+        const auto report = value(verify(folder_.path(), {}));
+        for (const auto& one : report.findings) demand(false, one.file + ": " + one.what);
+        ++verified;
     }
 
     void read_all(std::map<uuid, stored>& found) {
@@ -485,4 +495,5 @@ TEST_CASE("power loss: what was acknowledged is there once, everything else whol
     CHECK(lost.torn > cuts / 20);
     CHECK(lost.dropped > cuts / 10);
     CHECK(store.cut_while_opening > 0);
+    CHECK(store.verified > 0);
 }

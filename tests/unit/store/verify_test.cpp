@@ -1,0 +1,234 @@
+// verify: what is whole below SQLite and yet not what was promised is found, named, and told apart.
+#include "store/verify.hpp"
+#include "contract/harness.hpp"
+#include "store/sqlite/connection.hpp"
+#include "store/sqlite/migrations.hpp"
+#include "store/sqlite/page_seal.hpp"
+
+#include <fmt/format.h>
+
+#include <fstream>
+
+using namespace contract;
+using store::sqlite::access;
+using store::sqlite::connection;
+using store::sqlite::page_bytes;
+namespace fs = std::filesystem;
+
+namespace {
+
+class filled_folder {
+public:
+    filled_folder() : store_{{.url = "sqlite:", .keeps = true}} {
+        for (int i = 0; i < 30; ++i) {
+            appended(store_.log(), {.stream = fmt::format("s-{}", i % 10),
+                                    .events = std::vector<event>(2, event{.tags = {"t"}})});
+        }
+        const auto made = value(store_.views().create("p", 1, {{"m", {"a"}}}));
+        auto change = value(store_.views().begin(made.id, 0));
+        for (int i = 0; i < 100; ++i) {
+            value(change->put(tenant, "m", std::to_string(i), R"({"a":1})", 1));
+        }
+        value(change->commit(60));
+        change.reset();
+        store_.close();
+    }
+    [[nodiscard]] fs::path data() const { return store_.folder() / "data"; }
+    [[nodiscard]] fs::path file(const char* name) const { return data() / name; }
+    void change(const char* name, const std::string& sql) const {
+        auto db = value(connection::open({.file = file(name), .mode = access::read_write}));
+        value(db.execute(sql.c_str()));
+        value(db.checkpoint(true));
+    }
+    [[nodiscard]] verify_report report() const { return value(verify(data(), {})); }
+    [[nodiscard]] store_under_test& store() { return store_; }
+
+private:
+    store_under_test store_;
+};
+
+/// As an early version would have made it: by plain SQLite, table by table.
+void copy_without_seals(const fs::path& from, const fs::path& to) {
+    sqlite3* plain = nullptr;
+    REQUIRE(sqlite3_open(to.c_str(), &plain) == SQLITE_OK);
+    const auto run = [&](const std::string& sql) {
+        INFO(sql << ": " << sqlite3_errmsg(plain));
+        REQUIRE(sqlite3_exec(plain, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK);
+    };
+    run("ATTACH '" + from.string() + "' AS old");
+    run(fmt::format("PRAGMA main.application_id={}", sqlite::event_log_application));
+    std::vector<std::pair<std::string, std::string>> made;  // table's name or none, statement
+    sqlite3_exec(
+        plain,
+        "SELECT iif(type='table', name, ''), sql FROM old.sqlite_schema WHERE sql IS NOT NULL "
+        "ORDER BY type<>'table', type='trigger'",
+        [](void* out, int, char** columns, char**) {
+            static_cast<decltype(made)*>(out)->emplace_back(columns[0], columns[1]);
+            return 0;
+        },
+        &made, nullptr);
+    for (const auto& [table, sql] : made) {
+        run(sql);
+        if (!table.empty()) run(fmt::format("INSERT INTO main.{0} SELECT * FROM old.{0}", table));
+    }
+    sqlite3_close(plain);
+}
+
+bool says(const verify_report& report, const std::string& text) {
+    return std::any_of(report.findings.begin(), report.findings.end(), [&](const finding& one) {
+        return one.what.find(text) != std::string::npos;
+    });
+}
+
+}  // namespace
+
+TEST_CASE("verify: a folder as it was left is sound, and counted", "[store][verify]") {
+    filled_folder folder;
+    std::vector<std::string> steps;
+    const auto report = value(verify(folder.data(), [&](const verify_progress& now) {
+        if (steps.empty() || steps.back() != now.step) steps.emplace_back(now.step);
+    }));
+    for (const auto& one : report.findings) FAIL(one.what);
+    CHECK_FALSE(report.in_use);
+    CHECK(report.head == 60);
+    CHECK(report.events == 60);
+    CHECK(report.streams == 10);
+    CHECK(report.rows == 100);
+    CHECK(report.read_models == 1);
+    CHECK(report.unsealed_pages == 0);
+    CHECK(report.pages > 20);
+    CHECK(steps.size() >= 5);
+}
+
+TEST_CASE("verify: a folder that a server has open is looked at as it is", "[store][verify]") {
+    filled_folder folder;
+    folder.store().reopen();
+    appended(folder.store().log(), {.stream = "s-1", .events = events(3)});
+    const auto report = folder.report();
+    CHECK(report.sound());
+    CHECK(report.in_use);
+    CHECK(report.events == 63);
+}
+
+TEST_CASE("verify: no folder, and a folder of something else, are refused", "[store][verify]") {
+    const scratch_folder empty;
+    CHECK(code_of(verify(empty.path() / "none", {})) == base_errc::invalid_argument);
+    CHECK(code_of(verify(empty.path(), {})) == base_errc::invalid_argument);
+}
+
+TEST_CASE("verify: what is missing from the log is named by its position", "[store][verify]") {
+    const filled_folder folder;
+    SECTION("one event") {
+        folder.change("events.db",
+                      "DROP TRIGGER events_never_go; DELETE FROM events WHERE position=7");
+        const auto report = folder.report();
+        CHECK(says(report, "event 7 is missing"));
+        CHECK(std::any_of(report.findings.begin(), report.findings.end(),
+                          [](const finding& one) { return one.first == 7 && one.last == 7; }));
+    }
+    SECTION("several") {
+        folder.change("events.db",
+                      "DROP TRIGGER events_never_go;"
+                      "DELETE FROM events WHERE position BETWEEN 20 AND 29");
+        CHECK(says(folder.report(), "events 20 to 29 are missing"));
+    }
+}
+
+TEST_CASE("verify: what is there and not as written is named", "[store][verify]") {
+    const filled_folder folder;
+    const auto changed = [&](const char* sql) {
+        folder.change("events.db", std::string{"DROP TRIGGER events_never_change;"} + sql);
+        return folder.report();
+    };
+    SECTION("data") {
+        CHECK(says(changed("UPDATE events SET data='[]' WHERE position=5"),
+                   "event 5 is not what was written"));
+    }
+    SECTION("an id") {
+        CHECK(says(
+            changed("UPDATE events SET id=x'00112233445566778899aabbccddeeff' WHERE position=9"),
+            "event 9 is not what was written"));
+    }
+    SECTION("a name") {
+        CHECK(says(changed("UPDATE types SET name='test.other'"), "is not what was written"));
+    }
+    SECTION("a category") {
+        CHECK(says(changed("UPDATE categories SET name='u'"), "do not fit each other"));
+    }
+    SECTION("a tag that is not listed") {
+        CHECK(says(changed("DROP TRIGGER event_tags_never_go;"
+                           "DELETE FROM event_tags WHERE position=11"),
+                   "event 11 is not found by its tag t"));
+    }
+    SECTION("a tag that is listed and not there") {
+        CHECK(says(changed("INSERT INTO event_tags VALUES (77, 12)"), "tags are listed"));
+    }
+    SECTION("a key of nobody") {
+        CHECK(says(changed("INSERT INTO idempotency_keys VALUES (1, 99, 'k', x'00', 'a', 1)"),
+                   "belong to nothing"));
+    }
+}
+
+TEST_CASE("verify: read models that do not fit the log or themselves are named",
+          "[store][verify]") {
+    const filled_folder folder;
+    SECTION("ahead of the log") {
+        folder.change("views.db", "UPDATE generations SET checkpoint=61");
+        CHECK(says(folder.report(), "stands at 61, and the log ends at 60"));
+    }
+    SECTION("a row after its checkpoint") {
+        folder.change("views.db", "UPDATE rows_1_0 SET position=99 WHERE key='5'");
+        CHECK(says(folder.report(), "the row 5 is of event 99"));
+    }
+    SECTION("a field that is indexed otherwise") {
+        folder.change("views.db", "UPDATE rows_1_0 SET f0=2 WHERE key='5'");
+        CHECK(says(folder.report(), "the row 5 is indexed with another a"));
+    }
+    SECTION("a table that is not there") {
+        folder.change("views.db", "DROP TABLE rows_1_0");
+        CHECK(says(folder.report(), "read model m cannot be read"));
+    }
+}
+
+TEST_CASE("verify: a page in another's place is found, and not served", "[store][verify]") {
+    filled_folder folder;
+    const auto file = folder.file("events.db");
+    std::string whole(fs::file_size(file), '\0');
+    std::ifstream{file, std::ios::binary}.read(whole.data(),
+                                               static_cast<std::streamsize>(whole.size()));
+    // The last page that carries events, where the one before it belongs.
+    std::swap_ranges(whole.begin() + page_bytes * 3, whole.begin() + page_bytes * 4,
+                     whole.begin() + page_bytes * 5);
+    std::ofstream{file, std::ios::binary} << whole;
+    const auto report = folder.report();
+    for (const std::uint64_t page : {4, 6}) {
+        CHECK(std::any_of(report.findings.begin(), report.findings.end(),
+                          [&](const finding& one) { return one.page == page; }));
+    }
+}
+
+TEST_CASE("verify: databases without seals are used as before, and reported", "[store][verify]") {
+    filled_folder folder;
+    const auto file = folder.file("events.db");
+    const auto copy = folder.file("copy.db");
+    copy_without_seals(file, copy);
+    const bool sealed_again = GENERATE(false, true);
+    if (sealed_again) {
+        const auto again = folder.file("again.db");
+        auto db = value(connection::open({.file = copy, .mode = access::read_write}));
+        value(db.execute(("VACUUM INTO '" + again.string() + "'").c_str()));
+        fs::rename(again, copy);
+    }
+    for (const char* part : {"copy.db-wal", "copy.db-shm", "events.db-wal", "events.db-shm"}) {
+        fs::remove(folder.file(part));
+    }
+    fs::rename(copy, file);
+    folder.store().reopen();
+    CHECK(folder.store().log().head() == 60);
+    CHECK(appended(folder.store().log(), {.stream = "s-1"}).pos == 61);
+    folder.store().close();
+    const auto report = folder.report();
+    for (const auto& one : report.findings) FAIL(one.what);
+    CHECK(report.events == 61);
+    CHECK((report.unsealed_pages == 0) == sealed_again);
+}
