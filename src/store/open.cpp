@@ -1,9 +1,11 @@
 #include "store/open.hpp"
 
 #include "store/memory/memory_log.hpp"
+#include "store/memory/memory_snapshots.hpp"
 #include "store/memory/memory_views.hpp"
 #include "store/sqlite/connection.hpp"
 #include "store/sqlite/event_log.hpp"
+#include "store/sqlite/snapshot_store.hpp"
 #include "store/sqlite/view_store.hpp"
 
 #include <fmt/format.h>
@@ -28,9 +30,12 @@ result<opened_store> open_sqlite(const store_settings& settings, telemetry::metr
     if (!log) return fail(std::move(log.error()));
     auto views = sqlite::open_views({.folder = *folder, .wal_bytes_max = settings.wal_bytes_max});
     if (!views) return fail(std::move(views.error()));
+    auto snapshots = sqlite::open_snapshots(*folder);
+    if (!snapshots) return fail(std::move(snapshots.error()));
     return opened_store{
         .log = std::move(*log),
         .views = std::move(*views),
+        .snapshots = std::move(*snapshots),
         .description = fmt::format("{} in {}", sqlite::library_version(), settings.data.string())};
 }
 
@@ -44,6 +49,7 @@ result<opened_store> open_store(const store_settings& settings, telemetry::metri
     if (settings.url == "memory:") {
         return opened_store{.log = memory::open_log(limits_of(settings), metrics),
                             .views = memory::open_views(),
+                            .snapshots = memory::open_snapshots(),
                             .description = "memory, nothing is kept"};
     }
     return fail(base_errc::invalid_argument,

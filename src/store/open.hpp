@@ -3,6 +3,7 @@
 
 #include "base/result.hpp"
 #include "store/event_log.hpp"
+#include "store/snapshot_store.hpp"
 #include "store/view_store.hpp"
 #include "telemetry/health.hpp"
 #include "telemetry/metrics.hpp"
@@ -26,6 +27,7 @@ struct store_settings {
 struct opened_store {
     std::unique_ptr<event_log> log;
     std::unique_ptr<view_store> views;
+    std::unique_ptr<snapshot_store> snapshots;
     std::string description;  ///< for a person: "SQLite 3.40.1 in /var/lib/…"
 };
 

@@ -34,6 +34,7 @@ void store_under_test::close() {
     if (!opened_) return;
     opened_->log->stop();
     opened_->views->stop();
+    opened_->snapshots->stop();
     opened_.reset();
 }
 

@@ -48,6 +48,7 @@ public:
 
     [[nodiscard]] event_log& log() { return *opened_->log; }
     [[nodiscard]] view_store& views() { return *opened_->views; }
+    [[nodiscard]] snapshot_store& snapshots() { return *opened_->snapshots; }
     [[nodiscard]] const std::filesystem::path& folder() const { return folder_.path(); }
     [[nodiscard]] telemetry::metrics& metrics() { return metrics_; }
     [[nodiscard]] telemetry::health_registry& health() { return health_; }

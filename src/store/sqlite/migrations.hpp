@@ -19,13 +19,15 @@ struct embedded_file {
 /// Embedded by CMake, by number.
 [[nodiscard]] const std::vector<embedded_file>& event_migrations();
 [[nodiscard]] const std::vector<embedded_file>& view_migrations();
+[[nodiscard]] const std::vector<embedded_file>& snapshot_migrations();
 
 /// Applies what is missing, each in one transaction. `application` is the database's kind: a file
 /// that carries another application_id is refused.
 [[nodiscard]] result<void> migrate(connection&, const std::vector<embedded_file>&,
                                    std::uint32_t application);
 
-inline constexpr std::uint32_t event_log_application = 0x46434c31;   // "FCL1"
-inline constexpr std::uint32_t view_store_application = 0x46435631;  // "FCV1"
+inline constexpr std::uint32_t event_log_application = 0x46434c31;       // "FCL1"
+inline constexpr std::uint32_t view_store_application = 0x46435631;      // "FCV1"
+inline constexpr std::uint32_t snapshot_store_application = 0x46435331;  // "FCS1"
 
 }  // namespace flexcore::store::sqlite

@@ -87,8 +87,8 @@ TEST_CASE("migrations: a database of something else is left alone", "[store][mig
 }
 
 TEST_CASE("migrations: the embedded ones are numbered in order", "[store][migrations]") {
-    for (const auto* files :
-         {&store::sqlite::event_migrations(), &store::sqlite::view_migrations()}) {
+    for (const auto* files : {&store::sqlite::event_migrations(), &store::sqlite::view_migrations(),
+                              &store::sqlite::snapshot_migrations()}) {
         REQUIRE_FALSE(files->empty());
         for (std::size_t i = 0; i < files->size(); ++i) {
             CHECK(std::stoul(std::string{(*files)[i].name.substr(0, 4)}) == i + 1);
@@ -97,7 +97,7 @@ TEST_CASE("migrations: the embedded ones are numbered in order", "[store][migrat
 }
 
 TEST_CASE("migrations: the server refuses a newer store", "[store][migrations]") {
-    const std::string name = GENERATE("events.db", "views.db");
+    const std::string name = GENERATE("events.db", "views.db", "snapshots.db");
     store_under_test store{{.url = "sqlite:", .keeps = true}};
     const auto file = store.folder() / "data" / name;
     store.close();
