@@ -82,6 +82,7 @@ void on_worker(const std::shared_ptr<api>& on, responder answer, Work work) {
 }
 
 void add_event_routes(router&, const std::shared_ptr<api>&);
+void add_stream_routes(router&, const std::shared_ptr<api>&);
 void add_append_routes(router&, const std::shared_ptr<api>&);
 void add_command_routes(router&, const std::shared_ptr<api>&);
 void add_query_routes(router&, const std::shared_ptr<api>&);

@@ -215,8 +215,9 @@ bool is_shared_by(const route& one, int status) {
 answer_spec with_fields(const route& one, answer_spec a) {
     const bool tagged = std::any_of(one.answers.begin(), one.answers.end(),
                                     [](const answer_spec& b) { return b.status == 304; });
-    if (one.method == verb::post && a.status < 300 &&
-        (one.tag == "events" || one.tag == "commands"))
+    const bool writes =
+        one.method == verb::post || one.method == verb::put || one.method == verb::delete_;
+    if (writes && a.status < 300 && (one.tag == "events" || one.tag == "commands"))
         a.fields.emplace_back("FlexCore-Position");
     if (tagged && (a.status == 200 || a.status == 304)) a.fields.emplace_back("ETag");
     if (one.idempotency_key && (a.status < 300 || a.status == 422))

@@ -129,6 +129,7 @@ void append_to_stream(const std::shared_ptr<api>& on, request& asked, responder 
 /// Several streams and conditions: whatever condition fails, it is one kind of conflict here.
 error as_append_conflict(error e) {
     if (e.code == make_error_code(store::store_errc::version_conflict) ||
+        e.code == make_error_code(store::store_errc::stream_deleted) ||
         e.code == make_error_code(store::store_errc::condition_failed))
         e.code = make_error_code(gateway_errc::append_conflict);
     return e;

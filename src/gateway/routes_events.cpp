@@ -6,6 +6,7 @@
 #include "gateway/json_object.hpp"
 #include "gateway/query_args.hpp"
 #include "gateway/sse.hpp"
+#include "gateway/stream_json.hpp"
 #include "store/errc.hpp"
 
 namespace flexcore::gateway {
@@ -13,17 +14,6 @@ namespace {
 
 std::string next_text(std::uint64_t next) {
     return next == 0 ? std::string{} : std::to_string(next);
-}
-
-void append_stream_info(std::string& out, const store::stream_info& info) {
-    json_object{out}
-        .text("stream", info.stream)
-        .text("category", category_of(info.stream))
-        .number("version", info.ver)
-        .text("created_at", format_time(info.created_at))
-        .text("updated_at", format_time(info.updated_at))
-        .raw("settings", "{}")
-        .end();
 }
 
 void read_stream(const std::shared_ptr<api>& on, request& asked, responder answer) {

@@ -133,6 +133,7 @@ void add_operation_routes(router& to, const std::shared_ptr<api>& on) {
 
 void add_routes(router& to, const std::shared_ptr<api>& on) {
     add_event_routes(to, on);
+    add_stream_routes(to, on);
     add_append_routes(to, on);
     add_command_routes(to, on);
     add_query_routes(to, on);
