@@ -128,6 +128,7 @@ struct application::state {
             return fail(std::move(e));
         }
         store = std::move(*opened);
+        stops.push("snapshots", [this] { store.snapshots->stop(); });
         stops.push("read models", [this] { store.views->stop(); });
         stops.push("event log", [this] { store.log->stop(); });
         return {};
@@ -144,8 +145,8 @@ struct application::state {
                                                       keys, *timers, metrics);
         queries = std::make_unique<bus::query_bus>(settings.queries, *store.views, *projections,
                                                    changes, authorizer, *workers, *timers, metrics);
-        aggregates = std::make_unique<domain::aggregate_runtime>(settings.aggregates, *store.log,
-                                                                 *events, *workers, metrics);
+        aggregates = std::make_unique<domain::aggregate_runtime>(
+            settings.aggregates, *store.log, *events, *workers, metrics, store.snapshots.get());
         projections->start();
     }
 

@@ -12,6 +12,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -42,6 +43,14 @@ public:
 
     /// The state of an aggregate without events.
     [[nodiscard]] virtual result<std::unique_ptr<aggregate_state>> initial() = 0;
+    /// The state as bytes, which `restore` of the same reducer version makes it of again; nothing
+    /// when it has no such form or is in use.
+    [[nodiscard]] virtual std::optional<std::string> snapshot(const aggregate_state&) {
+        return std::nullopt;
+    }
+    /// Of a snapshot of the same reducer version. A failure means that the events are read.
+    [[nodiscard]] virtual result<std::unique_ptr<aggregate_state>> restore(
+        std::string_view snapshot);
     /// Folds; after a failure the state is not used again. Runs before a decision is written and
     /// when a stream is read back, and sees the same both times: id is nil, `pos` and
     /// `recorded_at` are 0. Events that cannot be folded are not written (handler_failed).

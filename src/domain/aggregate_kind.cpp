@@ -1,6 +1,12 @@
 #include "domain/aggregate_kind_impl.hpp"
 
+#include "domain/errc.hpp"
+
 namespace flexcore::domain {
+
+result<std::unique_ptr<aggregate_state>> aggregate_behavior::restore(std::string_view) {
+    return fail(domain_errc::behavior_failed, "the aggregate has no snapshots");
+}
 
 void aggregate_kind::when_unused(std::move_only_function<void()> drained) {
     {

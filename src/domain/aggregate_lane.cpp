@@ -66,7 +66,45 @@ std::vector<store::recorded_event> as_folded(const turn_texts& from, std::size_t
     return events;
 }
 
-result<void> load(lane& l, store::event_log& log) {
+namespace {
+
+/// A snapshot counts only when the log has the event it was taken at, not deleted since.
+bool restore(lane& l, store::event_log& log, const snapshot_use& snapshots) {
+    if (snapshots.kept == nullptr) return false;
+    const auto found = snapshots.kept->find(l.tenant, l.stream, l.kind->spec.reducer_version);
+    if (!found) return false;
+    const auto page = log.read_history(l.tenant, l.stream, found->ver, 1);
+    const bool fits = page && page->base < found->ver && !page->batch->events.empty() &&
+                      page->batch->events.front().ver == found->ver &&
+                      page->batch->events.front().id == found->event_id;
+    auto state = fits ? l.kind->behavior->restore(found->state)
+                      : fail(domain_errc::behavior_failed, "the snapshot is not of this history");
+    if (!state || !*state) {
+        if (page || page.error().code == store::store_errc::stream_deleted) {
+            snapshots.kept->drop(l.tenant, l.stream);
+        }
+        return false;
+    }
+    l.state = std::move(*state);
+    l.base = page->base;
+    l.ver = l.durable = l.snapshot_at = found->ver;
+    return true;
+}
+
+}  // namespace
+
+void keep_snapshot(lane& l, const uuid& last, const snapshot_use& snapshots) {
+    if (snapshots.kept == nullptr || !l.state) return;
+    if (l.durable < std::max(l.snapshot_at, l.base) + snapshots.every) return;
+    // Also when there is none to be had: not asked for again with every command.
+    l.snapshot_at = l.durable;
+    auto state = l.kind->behavior->snapshot(*l.state);
+    if (!state || state->size() > snapshots.bytes_max) return;
+    snapshots.kept->put(l.tenant, l.stream, l.kind->spec.reducer_version,
+                        {.ver = l.durable, .event_id = last, .state = std::move(*state)});
+}
+
+result<void> load(lane& l, store::event_log& log, const snapshot_use& snapshots) {
     const auto give_up = [&](error why) -> result<void> {
         l.state.reset();
         return std::unexpected{std::move(why)};
@@ -83,13 +121,18 @@ result<void> load(lane& l, store::event_log& log) {
         if (!fresh) return give_up(incompatible(fresh.error()));
         l.state = std::move(*fresh);
         l.base = l.ver = l.durable = base;
+        l.snapshot_at = 0;
         return {};
     };
     // Before the log is read: what changes meanwhile is looked at again.
     const auto changes = l.changes.load(std::memory_order_acquire);
     if (!l.state || changes != l.changes_seen) {
-        if (auto ok = begin_anew(0); !ok) return ok;
+        l.state.reset();
+        if (!restore(l, log, snapshots)) {
+            if (auto ok = begin_anew(0); !ok) return ok;
+        }
     }
+    uuid last;
     l.changes_seen = changes;
     for (store::version from = l.ver + 1; from != 0;) {
         auto page = log.read_history(l.tenant, l.stream, from, page_events);
@@ -110,6 +153,7 @@ result<void> load(lane& l, store::event_log& log) {
                                      "the history of " + l.stream + " is not complete",
                                      "version " + std::to_string(l.ver + 1) + " is not there"});
             }
+            last = events.back().id;
             for (auto& event : events) {
                 event.pos = 0;
                 event.id = {};
@@ -123,6 +167,7 @@ result<void> load(lane& l, store::event_log& log) {
         from = page->next;
     }
     l.durable = l.ver;
+    if (!last.is_nil()) keep_snapshot(l, last, snapshots);
     return {};
 }
 

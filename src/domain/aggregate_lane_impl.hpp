@@ -18,6 +18,7 @@
 #include "domain/aggregate_behavior.hpp"
 #include "domain/aggregate_kind_impl.hpp"
 #include "store/event_log.hpp"
+#include "store/snapshot_store.hpp"
 
 #include <atomic>
 #include <deque>
@@ -113,8 +114,9 @@ struct lane {
     std::unique_ptr<aggregate_state> state;  ///< null: to be loaded
     store::version base = 0;                 ///< deleted up to here; nothing of it is folded
     std::uint64_t changes_seen = 0;
-    store::version durable = 0;  ///< up to here the state is in the log
-    store::version ver = 0;      ///< the state's, with what the turn has decided
+    store::version snapshot_at = 0;  ///< of the newest snapshot taken or restored
+    store::version durable = 0;      ///< up to here the state is in the log
+    store::version ver = 0;          ///< the state's, with what the turn has decided
     std::shared_ptr<turn> now;
 
     /// The version as it counts: one that was deleted and not written again is not there.
@@ -166,9 +168,19 @@ void add_events(turn_texts&, const decision&, std::string_view command_metadata)
 [[nodiscard]] std::vector<store::recorded_event> as_folded(const turn_texts&, std::size_t first,
                                                            store::version ver);
 
-/// Brings the lane's state up to the log, from nothing when it has none. Blocks.
+/// Snapshots are taken every so many events.
+struct snapshot_use {
+    store::snapshot_store* kept = nullptr;  ///< null: none are kept
+    std::size_t every = 0;
+    std::size_t bytes_max = 0;
+};
+
+/// Brings the lane's state up to the log, from a snapshot or nothing when it has none. Blocks.
 /// Errors: log_incompatible, those of the store. Then the lane has no state.
-[[nodiscard]] result<void> load(lane&, store::event_log&);
+[[nodiscard]] result<void> load(lane&, store::event_log&, const snapshot_use&);
+
+/// Keeps the lane's state when it is time: all of it is durable, `last` is its last event. Blocks.
+void keep_snapshot(lane&, const uuid& last, const snapshot_use&);
 
 /// The answer of a written item.
 [[nodiscard]] bus::command_reply reply_to(const turn_item&, const turn_texts&,

@@ -5,10 +5,11 @@
 namespace flexcore::domain {
 
 aggregate_runtime::state::state(aggregate_settings s, store::event_log& l, runtime::executor& w,
-                                telemetry::metrics& m)
+                                telemetry::metrics& m, store::snapshot_store* kept)
     : settings{s},
       log{l},
       workers{w},
+      snapshots{.kept = kept, .every = s.snapshot_every, .bytes_max = s.snapshot_bytes_max},
       turns{m.counter_for("flexcore_aggregate_turns_total",
                           "Goes of a lane, each deciding what waits")},
       loads{m.counter_for("flexcore_aggregate_loads_total",
@@ -25,8 +26,8 @@ aggregate_runtime::state::state(aggregate_settings s, store::event_log& l, runti
 
 aggregate_runtime::aggregate_runtime(aggregate_settings settings, store::event_log& log,
                                      bus::event_bus& events, runtime::executor& workers,
-                                     telemetry::metrics& metrics)
-    : state_{std::make_shared<state>(settings, log, workers, metrics)} {
+                                     telemetry::metrics& metrics, store::snapshot_store* snapshots)
+    : state_{std::make_shared<state>(settings, log, workers, metrics, snapshots)} {
     events.on_commit([weak = std::weak_ptr{state_}](const store::commit& commit) {
         if (const auto self = weak.lock()) self->seen(commit);
     });
@@ -124,10 +125,8 @@ void aggregate_runtime::state::execute(bus::accepted_command what, bus::command_
     if (start) post(std::move(to), &state::start_turn);
 }
 
-/// [log writer] Notes what came into a stream by another way than its lane. The lane compares
-/// versions when it decides, so it does not matter whether it is just loading.
-void aggregate_runtime::state::seen(const store::commit& commit) noexcept {
-    if (lanes.load(std::memory_order_relaxed) == 0) return;
+/// [log writer] Streams that were deleted, for instance: their lanes look at the log again.
+void aggregate_runtime::state::streams_changed(const store::commit& commit) {
     for (const auto& changed : commit.changed) {
         const stream_key key{changed.tenant, changed.stream};
         auto& home = home_of(key);
@@ -144,6 +143,20 @@ void aggregate_runtime::state::seen(const store::commit& commit) noexcept {
             }
         }
     }
+    if (snapshots.kept == nullptr || commit.changed.empty()) return;
+    // What was deleted is not kept elsewhere. (After other changes it is only taken again.)
+    std::vector<std::pair<std::string, std::string>> names;
+    for (const auto& changed : commit.changed) names.emplace_back(changed.tenant, changed.stream);
+    workers.post([self = shared_from_this(), names = std::move(names)] {
+        for (const auto& [tenant, stream] : names) self->snapshots.kept->drop(tenant, stream);
+    });
+}
+
+/// [log writer] Notes what came into a stream by another way than its lane. The lane compares
+/// versions when it decides, so it does not matter whether it is just loading.
+void aggregate_runtime::state::seen(const store::commit& commit) noexcept {
+    streams_changed(commit);
+    if (lanes.load(std::memory_order_relaxed) == 0) return;
     const auto& events = commit.batch->events;
     const auto note = [&](std::size_t from, std::size_t to) {
         while (from < to) {

@@ -8,6 +8,9 @@
 // Cache:   hot states stay in memory with their version (bounded in number and bytes, least
 //          recently used goes). A state is brought up to date, or dropped, before it is used again
 //          when a commit came by another way.
+// Snapshot: a state that took many events to fold is kept, under its reducer's version, and is used
+//          when the log has the event it was taken at. Derived: without it the events are read.
+// Deleted: a stream that was deleted and not written again counts as version 0; its versions go on.
 // Answers: besides those of the command bus: version_conflict with "current_version" (not what the
 //          client expects, or changed by others at every attempt), domain_errc::log_incompatible,
 //          the store's. handler_failed when the behavior fails; the lane lives on. A decide that is
@@ -21,6 +24,7 @@
 #include "domain/errc.hpp"
 #include "runtime/executor.hpp"
 #include "store/event_log.hpp"
+#include "store/snapshot_store.hpp"
 #include "telemetry/metrics.hpp"
 
 #include <cstddef>
@@ -35,12 +39,15 @@ struct aggregate_settings {
     std::size_t lane_waiting_max = 1'024;  ///< beyond: busy
     std::size_t lane_batch_max = 128;      ///< commands decided in one go
     int attempts_max = 5;
+    std::size_t snapshot_every = 500;           ///< events; 0 would be after each
+    std::size_t snapshot_bytes_max = 4u << 20;  ///< larger states are read from their events
 };
 
 class aggregate_runtime final : public bus::command_handler {
 public:
     aggregate_runtime(aggregate_settings, store::event_log&, bus::event_bus&,
-                      runtime::executor& workers, telemetry::metrics&);
+                      runtime::executor& workers, telemetry::metrics&,
+                      store::snapshot_store* = nullptr);
     ~aggregate_runtime() override;
 
     /// bus_errc::duplicate_name when the category is taken.

@@ -11,11 +11,13 @@
 namespace flexcore::domain {
 
 struct aggregate_runtime::state : std::enable_shared_from_this<aggregate_runtime::state> {
-    state(aggregate_settings, store::event_log&, runtime::executor&, telemetry::metrics&);
+    state(aggregate_settings, store::event_log&, runtime::executor&, telemetry::metrics&,
+          store::snapshot_store*);
 
     // aggregate_runtime.cpp: registration, admission, the cache
     void execute(bus::accepted_command, bus::command_done);
     void seen(const store::commit&) noexcept;
+    void streams_changed(const store::commit&);
     void release_lanes_of(const aggregate_kind&);
     /// The lane's turn is over: the next one, or idle.
     void end_turn(const std::shared_ptr<lane>&);
@@ -52,6 +54,7 @@ struct aggregate_runtime::state : std::enable_shared_from_this<aggregate_runtime
     const aggregate_settings settings;
     store::event_log& log;
     runtime::executor& workers;
+    const snapshot_use snapshots;
 
     mutable std::shared_mutex kinds_mutex;
     std::map<std::string, std::shared_ptr<aggregate_kind>, std::less<>> kinds;

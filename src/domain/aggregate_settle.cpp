@@ -114,7 +114,9 @@ void aggregate_runtime::state::settle(const std::shared_ptr<lane>& l,
             l->state.reset();
         }
         l->durable += now.texts->events.size();
+        const uuid last = written->ids.empty() ? uuid{} : written->ids.back();
         answer_written(*l, *written);
+        if (!last.is_nil()) keep_snapshot(*l, last, snapshots);
         end_turn(l);
         return;
     }

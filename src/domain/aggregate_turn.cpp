@@ -129,7 +129,7 @@ bool aggregate_runtime::state::consider(const std::shared_ptr<lane>& l,
     // find out, and the turn is decided again.
     if (!l->state || (l->stale() && l->now->texts->events.empty())) {
         loads.add();
-        if (auto ok = load(*l, log); !ok) {
+        if (auto ok = load(*l, log, snapshots); !ok) {
             who->answer(std::unexpected{std::move(ok.error())});
             return true;
         }

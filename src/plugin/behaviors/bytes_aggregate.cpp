@@ -33,6 +33,16 @@ public:
         return std::make_unique<bytes_state>();
     }
 
+    std::optional<std::string> snapshot(const domain::aggregate_state& raw) override {
+        return *static_cast<const bytes_state&>(raw).state();
+    }
+
+    result<std::unique_ptr<domain::aggregate_state>> restore(std::string_view snapshot) override {
+        auto made = std::make_unique<bytes_state>();
+        made->replace(std::string{snapshot});
+        return made;
+    }
+
     result<void> evolve(domain::aggregate_state& raw,
                         std::span<const store::recorded_event> events) override {
         auto& state = static_cast<bytes_state&>(raw);

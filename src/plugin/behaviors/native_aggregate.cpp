@@ -75,13 +75,35 @@ public:
     native_aggregate(std::shared_ptr<instance> of, const aggregate_entry& entry)
         : of_{std::move(of)}, entry_{entry} {}
 
-    result<std::unique_ptr<domain::aggregate_state>> initial() override {
+    result<std::unique_ptr<domain::aggregate_state>> initial() override { return loaded({}); }
+
+    result<std::unique_ptr<domain::aggregate_state>> restore(std::string_view snapshot) override {
+        return loaded(snapshot);
+    }
+
+    std::optional<std::string> snapshot(const domain::aggregate_state& raw) override {
+        const auto& box = static_cast<const native_state&>(raw).box();
+        if (box->busy.load(std::memory_order_acquire)) return std::nullopt;
+        std::optional<std::string> taken;
+        auto ran = of_->plain([&] {
+            fxc_buffer bytes{};
+            const bool done = table().snapshot(of_->object(), box->state, &bytes) == FXC_OK;
+            // An empty one would be the state of an aggregate without events.
+            if (done && bytes.size != 0 && bytes.size <= snapshot_bytes_max)
+                taken.emplace(reinterpret_cast<const char*>(bytes.data), bytes.size);
+            release(bytes);
+        });
+        return ran ? std::move(taken) : std::nullopt;
+    }
+
+private:
+    result<std::unique_ptr<domain::aggregate_state>> loaded(std::string_view snapshot) {
         plain_outcome said;
         fxc_state* made = nullptr;
         auto ran = of_->plain([&] {
             fxc_buffer error_out{};
-            said.status =
-                table().load(of_->object(), view_of(entry_.category), {}, &made, &error_out);
+            said.status = table().load(of_->object(), view_of(entry_.category), view_of(snapshot),
+                                       &made, &error_out);
             take_error(said, error_out);
         });
         if (auto ok = outcome_of("load", std::move(ran), said); !ok)
@@ -89,9 +111,12 @@ public:
         if (made == nullptr)
             return fail(domain::domain_errc::behavior_failed, "the plugin failed",
                         fmt::format("plugin {}: load gave no state", of_->name()));
-        return std::make_unique<native_state>(std::make_shared<state_box>(of_, made));
+        auto state = std::make_unique<native_state>(std::make_shared<state_box>(of_, made));
+        state->measured(snapshot.size());
+        return state;
     }
 
+public:
     result<void> evolve(domain::aggregate_state& raw,
                         std::span<const store::recorded_event> events) override {
         auto& state = static_cast<native_state&>(raw);

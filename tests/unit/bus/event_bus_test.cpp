@@ -189,3 +189,27 @@ TEST_CASE("event bus: followers that sleep and wake while writers write miss not
     for (auto& follower : followers) follower.join();
     CHECK(complete.load() == 3);
 }
+
+TEST_CASE("event bus: a tenant's followers are not shown what is not served any more") {
+    world w;
+    auto own = w.events->subscribe({.tenant = "default", .what = {}, .since = {}}, 0);
+    auto other = w.events->subscribe({.tenant = "other", .what = {}, .since = {}}, 0);
+    auto everything = w.events->subscribe({}, 0);
+    REQUIRE((own && other && everything));
+    REQUIRE(append(*w.store.log, "s-1", events(3)));
+    store::append_request change;
+    change.tenant = "default";
+    change.change =
+        store::stream_change{.stream = "s-1",
+                             .expected = {},
+                             .settings = {.max_age_s = {}, .max_count = 1, .truncate_before = {}}};
+    mailbox<result<store::append_outcome>> box;
+    w.store.log->append(std::move(change), box.receiver());
+    REQUIRE(box.get());
+    CHECK_FALSE((*own)->take_live(100));
+    CHECK(drain(**own) == std::vector<store::position>{3});
+    // Who is not concerned goes on from memory.
+    CHECK(drain_live(**other).empty());
+    CHECK(drain_live(**everything) == up_to(3));
+    CHECK((*own)->take_live(100));
+}

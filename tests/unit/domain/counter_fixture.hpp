@@ -13,6 +13,7 @@
 
 #include <atomic>
 #include <deque>
+#include <sstream>
 
 namespace flexcore::test {
 
@@ -43,9 +44,25 @@ public:
     result<std::unique_ptr<domain::aggregate_state>> initial() override {
         return std::make_unique<state>(*this);
     }
+    std::optional<std::string> snapshot(const domain::aggregate_state& raw) override {
+        const auto& my = static_cast<const state&>(raw);
+        snapshots.fetch_add(1);
+        return std::to_string(my.total) + " " + std::to_string(my.folded);
+    }
+    result<std::unique_ptr<domain::aggregate_state>> restore(std::string_view bytes) override {
+        if (refuse_snapshots.load()) {
+            return fail(domain::domain_errc::behavior_failed, "not this one");
+        }
+        restored.fetch_add(1);
+        auto made = std::make_unique<state>(*this);
+        std::istringstream in{std::string{bytes}};
+        in >> made->total >> made->folded;
+        return made;
+    }
     result<void> evolve(domain::aggregate_state& raw,
                         std::span<const store::recorded_event> events) override {
         auto& my = static_cast<state&>(raw);
+        evolved.fetch_add(static_cast<int>(events.size()));
         for (const auto& event : events) {
             if (!event.id.is_nil() || event.pos != 0 || event.recorded_at != 0 ||
                 event.ver != static_cast<store::version>(my.folded) + 1) {
@@ -103,6 +120,10 @@ public:
 
     std::atomic<int> states{0};
     std::atomic<int> decided{0};
+    std::atomic<int> evolved{0};  ///< events folded
+    std::atomic<int> snapshots{0};
+    std::atomic<int> restored{0};
+    std::atomic<bool> refuse_snapshots{false};
     std::atomic<int> broken_folds{0};
     std::atomic<int> later_running{0};
     std::atomic<int> later_together{0};
@@ -250,7 +271,7 @@ struct aggregate_world {
     domain::aggregate_runtime runtime;
 
     explicit aggregate_world(domain::aggregate_settings settings = {})
-        : runtime{settings, log, events, base.workers, base.metrics} {
+        : runtime{settings, log, events, base.workers, base.metrics, base.store.snapshots.get()} {
         REQUIRE(
             runtime.add({.category = "counter", .reducer_version = 1, .plugin = "test"}, counter));
     }
