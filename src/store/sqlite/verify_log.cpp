@@ -1,10 +1,12 @@
 #include "base/names.hpp"
 #include "store/sqlite/event_row.hpp"
+#include "store/sqlite/rule_rows.hpp"
 #include "store/sqlite/verify_impl.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <unordered_map>
 #include <vector>
 
@@ -37,7 +39,8 @@ public:
         if (auto ok = walk(); !ok) return ok;
         if (auto ok = count_tags_listed(); !ok) return ok;
         if (auto ok = check_versions_missing(); !ok) return ok;
-        return check_keys_and_streams();
+        if (auto ok = check_keys_and_streams(); !ok) return ok;
+        return check_traces();
     }
 
 private:
@@ -77,24 +80,56 @@ private:
                      .remedy = mend_log});
     }
 
-    result<void> read_holes() {
-        const auto there =
-            db_.integer("SELECT count(*) FROM sqlite_schema WHERE type='table' AND name='holes'");
+    /// A database that a server has not opened since lacks the newer tables.
+    [[nodiscard]] result<bool> has_table(std::string_view name) {
+        const auto there = db_.integer(fmt::format(
+            "SELECT count(*) FROM sqlite_schema WHERE type='table' AND name='{}'", name));
         if (!there) return fail(there.error());
-        if (*there == 0) return {};
-        auto rows = db_.prepare("SELECT first, last FROM holes ORDER BY first");
+        return *there != 0;
+    }
+    /// Each row of a table whose rows carry their own checksums.
+    template <class Row>
+    result<void> each(std::string_view table, std::string_view columns,
+                      result<Row> (*read)(const connection&, const statement&),
+                      const std::function<void(const Row&)>& take) {
+        const auto there = has_table(table);
+        if (!there) return fail(there.error());
+        if (!*there) return {};
+        auto rows = db_.prepare(fmt::format("SELECT {} FROM {} ORDER BY 1", columns, table));
         if (!rows) return fail(rows.error());
         int code = rows->step();
         for (; code == SQLITE_ROW; code = rows->step()) {
-            const hole one{rows->natural(0), rows->natural(1)};
+            const auto row = read(db_, *rows);
+            if (row) {
+                take(*row);
+            } else if (auto ok = as_finding(look_, db_.file(), fail(row.error())); !ok) {
+                return ok;
+            }
+        }
+        if (code != SQLITE_DONE) return fail(db_.failure(code, table));
+        return {};
+    }
+    result<void> read_holes() {
+        return each<hole_row>("holes", hole_columns, read_hole, [this](const hole_row& one) {
             if (one.last < one.first || (!holes_.empty() && one.first <= holes_.back().last)) {
-                found(one.first, one.last, "a recorded hole does not fit the others");
+                found(one.first, one.last,
+                      fmt::format("the recorded hole from {} to {} does not fit the others",
+                                  one.first, one.last));
             }
             look_.report().removed += one.last - one.first + 1;
-            holes_.push_back(one);
-        }
-        if (code != SQLITE_DONE) return fail(db_.failure(code, "read the holes"));
-        return {};
+            holes_.push_back({one.first, one.last});
+        });
+    }
+    result<void> check_traces() {
+        auto ok = each<rule_row>("stream_rules", rule_columns, read_rule, [](const rule_row&) {});
+        if (!ok) return ok;
+        return each<removed_row>(
+            "removed_ids", removed_columns, read_removed, [this](const removed_row& one) {
+                if (removed(one.pos)) return;
+                found(one.pos, one.pos,
+                      fmt::format("the id of event {} is kept as removed, and no hole is recorded",
+                                  one.pos));
+            });
     }
     [[nodiscard]] bool removed(position pos) const {
         const auto next =
