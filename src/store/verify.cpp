@@ -10,12 +10,19 @@
 namespace flexcore::store {
 namespace sqlite {
 
-const char* const mend_log =
-    "stop the server, keep a copy of the folder, and restore events.db from a backup; events "
-    "elsewhere in the file can still be read";
-const char* const mend_views =
-    "stop the server and move views.db, views.db-wal and views.db-shm away: the next start makes "
-    "the read models again from the log";
+const char* remedy_for(const std::filesystem::path& file) {
+    if (file.filename() == "events.db") {
+        return "stop the server, keep a copy of the folder, and restore events.db from a backup; "
+               "events elsewhere in the file can still be read";
+    }
+    if (file.filename() == "views.db") {
+        return "stop the server and move views.db, views.db-wal and views.db-shm away: the next "
+               "start makes the read models again from the log";
+    }
+    return "stop the server and move the file and its -wal and -shm away: it is made again as it "
+           "is "
+           "needed";
+}
 
 void verifying::found(finding one) {
     if (report_.findings.size() == verify_report::findings_max) {
@@ -29,7 +36,7 @@ result<void> as_finding(verifying& look, const std::filesystem::path& file, resu
     if (done || done.error().code != store_errc::corrupt) return done;
     look.found({.file = file.filename().string(),
                 .what = done.error().log.empty() ? done.error().client : done.error().log,
-                .remedy = file.filename() == "events.db" ? mend_log : mend_views});
+                .remedy = remedy_for(file)});
     return {};
 }
 
@@ -45,10 +52,17 @@ result<void> verify_structure(verifying& look, connection& db) {
         std::replace(text.begin(), text.end(), '\n', ' ');
         look.found({.file = file.filename().string(),
                     .what = std::move(text),
-                    .remedy = file.filename() == "events.db" ? mend_log : mend_views});
+                    .remedy = remedy_for(file)});
     }
     if (code == SQLITE_DONE) return {};
     return as_finding(look, file, fail(db.failure(code, "check the structure")));
+}
+
+result<void> verify_file(verifying& look, const std::filesystem::path& file) {
+    if (auto ok = verify_pages(look, file); !ok) return ok;
+    auto db = connection::open({.file = file});
+    if (!db) return as_finding(look, file, fail(std::move(db.error())));
+    return verify_structure(look, *db);
 }
 
 }  // namespace sqlite
@@ -62,6 +76,7 @@ result<verify_report> verify(const std::filesystem::path& data,
     }
     const auto events = data / "events.db";
     const auto views = data / "views.db";
+    const auto snapshots = data / "snapshots.db";
     if (!std::filesystem::exists(events, problem)) {
         return fail(base_errc::invalid_argument,
                     fmt::format("{} has no events.db: it is no data folder, or nothing was ever "
@@ -76,6 +91,9 @@ result<verify_report> verify(const std::filesystem::path& data,
     if (std::filesystem::exists(views, problem)) {
         if (auto ok = sqlite::verify_pages(look, views); !ok) return fail(std::move(ok.error()));
         if (auto ok = sqlite::verify_views(look, views); !ok) return fail(std::move(ok.error()));
+    }
+    if (std::filesystem::exists(snapshots, problem)) {
+        if (auto ok = sqlite::verify_file(look, snapshots); !ok) return fail(std::move(ok.error()));
     }
     return report;
 }

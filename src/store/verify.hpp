@@ -7,7 +7,7 @@
 //           files events.db-wal and -shm may stay behind.
 // Looks at: the seal of every page; of the log positions, holes, versions, times, ids, checksums,
 //           names, tags, keys; of the read models their rows, fields and checkpoints; that indexes
-//           and tables agree.
+//           and tables agree. Of snapshots only pages and structure: each carries its own checksum.
 // Errors:   base_errc::invalid_argument (no data folder), unavailable (a file cannot be opened for
 //           another reason than damage). Damage is no error but a finding.
 // Threads:  one; `progress` runs on it.
@@ -27,7 +27,7 @@
 namespace flexcore::store {
 
 struct finding {
-    std::string file;        ///< "events.db", "views.db"
+    std::string file;        ///< "events.db", "views.db", "snapshots.db"
     std::uint64_t page = 0;  ///< from 1; 0: not of one page
     position first = 0;      ///< of the events it is about; 0: not of events
     position last = 0;

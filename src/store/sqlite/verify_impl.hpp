@@ -30,11 +30,13 @@ private:
     const std::function<void(const verify_progress&)>& progress_;
 };
 
-extern const char* const mend_log;    ///< what to do about damage in events.db
-extern const char* const mend_views;  ///< and in views.db
+/// What to do about damage in it.
+[[nodiscard]] const char* remedy_for(const std::filesystem::path& file);
 
 /// The seal of each page as it is on the disk. A page that the WAL holds anew counts from there.
 [[nodiscard]] result<void> verify_pages(verifying&, const std::filesystem::path& file);
+/// The whole of a file that nothing else is known of.
+[[nodiscard]] result<void> verify_file(verifying&, const std::filesystem::path& file);
 /// SQLite's own look at structure and indexes. Each complaint is a finding.
 [[nodiscard]] result<void> verify_structure(verifying&, connection&);
 

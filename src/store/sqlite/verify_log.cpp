@@ -77,7 +77,7 @@ private:
                      .first = first,
                      .last = last,
                      .what = std::move(what),
-                     .remedy = mend_log});
+                     .remedy = remedy_for(file_name)});
     }
 
     /// A database that a server has not opened since lacks the newer tables.

@@ -93,12 +93,11 @@ bool is_in_wal(const std::filesystem::path& file, std::uint64_t page, std::uint3
 }
 
 finding damaged_page(const std::filesystem::path& file, std::uint64_t page, std::string_view what) {
-    const bool log = file.filename() == "events.db";
     return {.file = file.filename().string(),
             .page = page,
             .what = fmt::format("page {} (bytes {} to {}) {}", page, (page - 1) * page_bytes,
                                 page * page_bytes - 1, what),
-            .remedy = log ? mend_log : mend_views};
+            .remedy = remedy_for(file)};
 }
 
 class page_scan {

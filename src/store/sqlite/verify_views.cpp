@@ -40,7 +40,7 @@ private:
         return {};
     }
     void found(std::string what) {
-        look_.found({.file = file_name, .what = std::move(what), .remedy = mend_views});
+        look_.found({.file = file_name, .what = std::move(what), .remedy = remedy_for(file_name)});
     }
 
     result<void> check(const model_table& model, position checkpoint) {
