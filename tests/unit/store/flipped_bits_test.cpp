@@ -248,13 +248,13 @@ TEST_CASE("flipped bits: each of 2,000 is found and named, and none is served", 
     const auto sound = value(verify(data, {}));
     for (const auto& one : sound.findings) FAIL(one.file << ": " << one.what);
     REQUIRE(sound.unsealed_pages == 0);
-    REQUIRE(sound.pages > 200);
+    REQUIRE(sound.pages > 150);
     std::string refused;
     const auto log_truth = read_log_of(log, refused);
     const auto views_truth = read_views_of(views, refused);
     REQUIRE(refused.empty());
-    REQUIRE(log_truth.size() > 1000);
-    REQUIRE(views_truth.size() > 1000);
+    REQUIRE(log_truth.size() > 500);
+    REQUIRE(views_truth.size() > 500);
 
     std::uint64_t refusals = 0;
     for (std::uint64_t number = 1; number <= flips; ++number) {
