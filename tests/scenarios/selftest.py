@@ -68,6 +68,11 @@ class scripts(unittest.TestCase):
         self.assertEqual(script.raw_bytes(["«3*ab»\\"]), b"ababab")
         self.assertEqual(script.expand("«3*x#,»"), "x0,x1,x2,")
 
+    def test_requests_in_raw_bytes(self):
+        data = b"GET /a?b HTTP/1.1\r\nHost: x\r\n\r\nPOST /c HTTP/1.0\r\nA: GET /no HTTP/1.1\r\n\r\n{}HEAD /d HTTP/1.1\r\n\r\n"
+        self.assertEqual(script.requests_in(data), [("GET", "/a?b"), ("POST", "/c"), ("HEAD", "/d")])
+        self.assertEqual(script.requests_in(b"get /a\r\n\r\n"), [(None, None)])
+
     def test_mistakes_in_a_script_are_named(self):
         for text in ("text", "## a\n>>> GET /", "## a\n<<< 200", "## a\n@ colour red", "## a\n## a"):
             with self.assertRaises(script.scenario_error, msg=text):

@@ -155,7 +155,11 @@ setTheme(localStorage.getItem("theme") in THEMES ? localStorage.getItem("theme")
 
 search.addEventListener("input", () => api && showNav());
 search.addEventListener("keydown", (event) => {
-  if (event.key === "Enter") nav.querySelector("a")?.click();
+  if (event.key === "Enter") {
+    const first = nav.querySelector("a");
+    search.value = "";
+    first?.click();
+  }
   if (event.key === "Escape") { search.value = ""; if (api) showNav(); }
 });
 document.addEventListener("keydown", (event) => {
