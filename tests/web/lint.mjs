@@ -7,8 +7,16 @@ import { join } from "node:path";
 const here = import.meta.dirname ?? new URL(".", import.meta.url).pathname;
 const answer = await fetch(`${process.env.FLEXCORE_URL}/openapi.json`);
 assert.equal(answer.status, 200);
+const document = await answer.json();
+const text = JSON.stringify(document, null, 1);
 const file = join(process.env.FLEXCORE_FOLDER, "openapi.json");
-writeFileSync(file, JSON.stringify(await answer.json(), null, 1));
+writeFileSync(file, text);
+
+for (const [kind, all] of Object.entries(document.components))
+  for (const name of Object.keys(all)) assert.ok(text.includes(`"#/components/${kind}/${name}"`), `${kind}/${name} is used`);
+for (const [path, operations] of Object.entries(document.paths))
+  for (const [method, { responses }] of Object.entries(operations))
+    assert.ok(Object.keys(responses).some((status) => status === "101" || status.startsWith("2")), `${method} ${path} succeeds`);
 
 const lint = spawnSync(join(here, "node_modules/.bin/redocly"), ["lint", "--config", join(here, "redocly.yaml"), "--max-problems", "20", file], {
   encoding: "utf-8",
