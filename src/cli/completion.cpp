@@ -73,9 +73,12 @@ std::string choices_of(std::string type) {
     return type;
 }
 
-/// "a|b": a pattern of bash and zsh.
-std::string alternatives(const std::vector<std::string>& words) {
-    return fmt::format("{}", fmt::join(words, "|"));
+/// "'flexcore serve --data'|…": a pattern of bash and zsh.
+std::string patterns_of(const node& at, const option_info& option) {
+    std::string out;
+    for (const std::string& name : option.names)
+        out += fmt::format("{}'{} {}'", out.empty() ? "" : "|", at.path, name);
+    return out;
 }
 
 /// The lines that walk from the words to the path of the sub-command; the same in bash and zsh.
@@ -95,9 +98,7 @@ std::string bash_script(const node& root) {
         for (const option_info& option : at.options) {
             offered.insert(offered.end(), option.names.begin(), option.names.end());
             if (option.type.empty()) continue;
-            std::vector<std::string> patterns;
-            for (const std::string& name : option.names)
-                patterns.push_back(fmt::format("'{} {}'", at.path, name));
+            const std::string patterns = patterns_of(at, option);
             const std::string what =
                 is_file(option.type)
                     ? "compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- \"$word\"))"
@@ -107,7 +108,7 @@ std::string bash_script(const node& root) {
                     ? fmt::format("COMPREPLY=($(compgen -W '{}' -- \"$word\"))",
                                   choices_of(option.type))
                     : ":";
-            values += fmt::format("        {}) {}; return ;;\n", alternatives(patterns), what);
+            values += fmt::format("        {}) {}; return ;;\n", patterns, what);
         }
         for (const node& sub : at.subs) subs.push_back(sub.name);
         if (is_choice(at.positional)) subs.push_back(choices_of(at.positional));
@@ -156,18 +157,15 @@ std::string zsh_script(const node& root) {
     visit(root, [&](const node& at) {
         std::string offered, subs;
         for (const option_info& option : at.options) {
-            std::vector<std::string> patterns;
-            for (const std::string& name : option.names) {
-                offered += described(name, option.about);
-                patterns.push_back(fmt::format("'{} {}'", at.path, name));
-            }
+            for (const std::string& name : option.names) offered += described(name, option.about);
             if (option.type.empty()) continue;
+            const std::string patterns = patterns_of(at, option);
             const std::string what = is_file(option.type)     ? "_files"
                                      : is_folder(option.type) ? "_files -/"
                                      : is_choice(option.type)
                                          ? "compadd -- " + choices_of(option.type)
                                          : fmt::format("_message '{}'", option.about);
-            values += fmt::format("        {}) {}; return ;;\n", alternatives(patterns), what);
+            values += fmt::format("        {}) {}; return ;;\n", patterns, what);
         }
         for (const node& sub : at.subs) subs += described(sub.name, sub.about);
         if (is_choice(at.positional)) subs += " " + choices_of(at.positional);

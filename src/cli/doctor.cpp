@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <memory>
 #include <ostream>
+#include <utility>
 
 namespace flexcore::cli {
 namespace {

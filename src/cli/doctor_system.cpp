@@ -16,11 +16,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <fstream>
 #include <limits>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 namespace flexcore::cli {
@@ -193,7 +194,8 @@ void check_port(const app::settings& s, std::vector<finding>& out) {
             {"port", verdict::ok, fmt::format("{}: FlexCore {} serves there", where, *other), {}});
         return;
     }
-    out.push_back({"port", verdict::bad, fmt::format("{}: {}", where, std::strerror(code)),
+    out.push_back({"port", verdict::bad,
+                   fmt::format("{}: {}", where, std::generic_category().message(code)),
                    code == EACCES
                        ? "ports below 1024 are for root; name another with --listen (http.port)"
                        : "another program has it (ss -ltnp shows which); end that, or name another "

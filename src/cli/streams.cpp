@@ -109,9 +109,11 @@ int settings(const context& c, const options& o) {
     if (const auto sound = apply(); !sound) return report(c, sound.error());
     const auto now = fetch(*client, o.client, about(o));
     if (!now) return report(c, o.client, now.error());
+    wanted.clear();
     const auto* present = now->members.if_contains("settings");
-    wanted =
-        present != nullptr && present->is_object() ? present->get_object() : boost::json::object{};
+    if (present != nullptr && present->is_object())
+        for (const auto& [name, value] : present->get_object())
+            if (!value.is_null()) wanted[name] = value;
     if (changes) {
         (void)apply();
         http_request request;

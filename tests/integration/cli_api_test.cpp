@@ -68,6 +68,32 @@ TEST_CASE("cli api: streams are listed, filtered, page by page, and shown") {
     CHECK(contains(none.err, "stream_not_found"));
 }
 
+TEST_CASE("cli api: a stream's settings are changed one by one, and a stream is deleted") {
+    const house run;
+    for (int i = 0; i < 5; ++i) REQUIRE(run({"events", "append", "n-1", "--type", "t"}).code == 0);
+    CHECK(contains(run({"streams", "settings", "n-1"}).out, "every event is kept"));
+    CHECK(run({"streams", "settings", "n-1", "--max-count", "3", "--max-age", "30d"}).code == 0);
+    const auto set = run.lines({"streams", "settings", "n-1", "--truncate-before", "4"}).at(0);
+    CHECK(set.at("max_count") == 3);
+    CHECK(set.at("max_age_s") == 30 * 86'400);
+    CHECK(set.at("truncate_before") == 4);
+    CHECK(run.lines({"streams", "settings", "n-1"}).at(0) == set);
+    CHECK(run.lines({"events", "read", "--stream", "n-1"}).size() == 2);
+    const auto less = run.lines({"streams", "settings", "n-1", "--max-age", "none"}).at(0);
+    CHECK_FALSE(less.as_object().contains("max_age_s"));
+    CHECK(less.at("max_count") == 3);
+
+    const auto stale = run({"streams", "delete", "n-1", "--expected-version", "4"});
+    CHECK(stale.code == 1);
+    CHECK(contains(stale.err, "version_conflict"));
+    CHECK(
+        contains(run({"streams", "delete", "n-1", "--expected-version", "5"}).out, "deleted: n-1"));
+    CHECK(run({"events", "append", "n-1", "--type", "t"}).code == 0);
+    CHECK(run.lines({"streams", "delete", "n-1", "--permanent", "--yes"}).at(0).at("permanent") ==
+          true);
+    CHECK(contains(run({"events", "append", "n-1", "--type", "t"}).err, "stream_deleted"));
+}
+
 TEST_CASE("cli api: projections are listed, paused, resumed and rebuilt to the end") {
     const house run;
     run.increment("c", 50);

@@ -42,14 +42,15 @@ TEST_CASE("start: without a plugin it says how to load one, and that works as it
     std::getline(lines, line);
     int done = 0;
     while (std::getline(lines, line) && line.starts_with("  flexcore ")) {
+        INFO(line);
         if (contains(line, "tail")) line += " --count 1";
-        const auto step = run("/bin/sh", {{"-c", "'" + flexcore_program().string() + "' " +
-                                                     line.substr(sizeof "  flexcore")},
-                                          {},
-                                          {},
-                                          {}});
-        INFO(line << "\n" << step.err);
-        CHECK(step.code == 0);
+        // A query may come before its projection has seen the command.
+        CHECK(wait_until([&] {
+            const std::string words = line.substr(sizeof "  flexcore");
+            return run("/bin/sh",
+                       {{"-c", "'" + flexcore_program().string() + "' " + words}, {}, {}, {}})
+                       .code == 0;
+        }));
         ++done;
     }
     CHECK(done == 5);
