@@ -26,8 +26,21 @@ std::string printed(const table& t) {
     return std::move(out).str();
 }
 
+/// What of a text fits on a screen: the last line says that there is more.
+std::string fitting(std::string_view text, std::size_t rows) {
+    std::size_t at = 0;
+    for (std::size_t line = 2; line < rows; ++line) {
+        const std::size_t end = text.find('\n', at);
+        if (end == std::string_view::npos) return std::string{text};
+        at = end + 1;
+    }
+    if (text.find('\n', at) + 1 >= text.size()) return std::string{text};
+    return std::string{text.substr(0, at)} + "…\n";
+}
+
 /// In place: each line is cleared to its end, and what is below the last one.
-std::string redrawn(std::string_view text, bool first) {
+std::string redrawn(const std::string& whole, bool first) {
+    const std::string text = fitting(whole, terminal_rows(STDOUT_FILENO));
     std::string out{first ? "\x1b[2J\x1b[H" : "\x1b[H"};
     for (const char c : text) out += c == '\n' ? std::string{"\x1b[K\n"} : std::string(1, c);
     return out += "\x1b[J";

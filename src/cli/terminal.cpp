@@ -72,6 +72,13 @@ std::size_t terminal_columns(int descriptor) {
     return size.ws_col;
 }
 
+std::size_t terminal_rows(int descriptor) {
+    winsize size{};
+    if (::isatty(descriptor) == 0) return 0;
+    if (::ioctl(descriptor, TIOCGWINSZ, &size) != 0 || size.ws_row == 0) return 24;
+    return size.ws_row;
+}
+
 bool reader_gone(int descriptor) {
     pollfd watched{descriptor, 0, 0};
     return ::poll(&watched, 1, 0) == 1 && (watched.revents & POLLERR) != 0;

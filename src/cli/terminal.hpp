@@ -23,6 +23,9 @@ namespace flexcore::cli {
 /// Characters of a terminal's line; 0 when the descriptor is no terminal.
 [[nodiscard]] std::size_t terminal_columns(int descriptor);
 
+/// Lines of a terminal; 0 when the descriptor is no terminal.
+[[nodiscard]] std::size_t terminal_rows(int descriptor);
+
 /// Whether the other end of a pipe has been closed; false for everything else.
 [[nodiscard]] bool reader_gone(int descriptor);
 
