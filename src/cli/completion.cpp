@@ -1,5 +1,6 @@
 // flexcore completion: scripts for shells, made from the tree of sub-commands itself.
 //
+// The variables' names are none that a shell gives a meaning: `path` and `options` have one in zsh.
 // All three walk the words before the cursor to the sub-command they name, and then offer what
 // that one has. What an option takes follows from its type's name: FILE, FOLDER, or a|b|c.
 #include "cli/subcommands_impl.hpp"
@@ -86,7 +87,7 @@ std::string walk_cases(const node& root) {
     std::string out;
     visit(root, [&](const node& at) {
         for (const node& sub : at.subs)
-            out += fmt::format("            '{} {}') path='{}' ;;\n", at.path, sub.name, sub.path);
+            out += fmt::format("            '{} {}') node='{}' ;;\n", at.path, sub.name, sub.path);
     });
     return out;
 }
@@ -119,18 +120,18 @@ std::string bash_script(const node& root) {
     return fmt::format(R"(# bash completion for flexcore. Try it: source <(flexcore completion bash)
 # Keep it:  flexcore completion bash > ~/.local/share/bash-completion/completions/flexcore
 _flexcore() {{
-    local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} path={0} i
+    local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} node={0} i
     local options='' subs='' files=no
     COMPREPLY=()
     # A value after '=' is a word of its own to bash.
     if [[ $word == = ]]; then word=''; elif [[ $before == = ]]; then before=${{COMP_WORDS[COMP_CWORD-2]}}; fi
     for ((i = 1; i < COMP_CWORD; i++)); do
-        case "$path ${{COMP_WORDS[i]}}" in
+        case "$node ${{COMP_WORDS[i]}}" in
 {1}        esac
     done
-    case "$path $before" in
+    case "$node $before" in
 {2}    esac
-    case "$path" in
+    case "$node" in
 {3}    esac
     if [[ $word == -* ]]; then
         COMPREPLY=($(compgen -W "$options" -- "$word"))
@@ -169,25 +170,25 @@ std::string zsh_script(const node& root) {
         }
         for (const node& sub : at.subs) subs += described(sub.name, sub.about);
         if (is_choice(at.positional)) subs += " " + choices_of(at.positional);
-        words += fmt::format("        '{}') options=({} ) subs=({} ) files={} ;;\n", at.path,
-                             offered, subs, is_file(at.positional) ? "yes" : "no");
+        words += fmt::format("        '{}') opts=({} ) subs=({} ) files={} ;;\n", at.path, offered,
+                             subs, is_file(at.positional) ? "yes" : "no");
     });
     return fmt::format(R"(#compdef flexcore
 # zsh completion for flexcore. Try it: source <(flexcore completion zsh)
 # Keep it:  flexcore completion zsh > "${{fpath[1]}}/_flexcore"
 _flexcore() {{
-    local word=$words[CURRENT] before=$words[CURRENT-1] path={0} files=no i
-    local -a options subs
+    local word=$words[CURRENT] before=$words[CURRENT-1] node={0} files=no i
+    local -a opts subs
     for ((i = 2; i < CURRENT; i++)); do
-        case "$path $words[i]" in
+        case "$node $words[i]" in
 {1}        esac
     done
-    case "$path $before" in
+    case "$node $before" in
 {2}    esac
-    case "$path" in
+    case "$node" in
 {3}    esac
     if [[ $word == -* ]]; then
-        _describe -o option options
+        _describe -o option opts
     elif (( $#subs )); then
         _describe command subs
     elif [[ $files == yes ]]; then

@@ -34,7 +34,8 @@ std::string fitting(std::string_view text, std::size_t rows) {
         if (end == std::string_view::npos) return std::string{text};
         at = end + 1;
     }
-    if (text.find('\n', at) + 1 >= text.size()) return std::string{text};
+    const std::string_view rest = text.substr(at);
+    if (rest.empty() || rest.find('\n') >= rest.size() - 1) return std::string{text};
     return std::string{text.substr(0, at)} + "…\n";
 }
 
