@@ -135,7 +135,7 @@ TEST_CASE("completion: zsh and fish take their scripts") {
             "source <(" +
             program +
             " completion zsh); "
-            "at() { words=($@); CURRENT=$#words; _flexcore; }; ";
+            "at() { words=(\"$@\"); CURRENT=$#words; _flexcore; }; ";
         CHECK(contains(in("zsh", source + "at flexcore proj"), "\nprojections:"));
         CHECK(contains(in("zsh", source + "at flexcore events tail --fr"), "\n--from:"));
         CHECK(contains(in("zsh", source + "at flexcore serve --log-format ''"), "\njson\n"));
