@@ -7,8 +7,8 @@ import random
 import sys
 import time
 
+import conditions  # first: it says where the others are
 import clients
-import conditions
 import flexcore
 from conditions import demand
 from ledger import ledger
