@@ -79,18 +79,22 @@ void aggregate_runtime::state::execute(bus::accepted_command what, bus::command_
     }
     // The use comes before the look at `draining`: whoever waits for the kind waits for us.
     const auto use = kind ? kind_use{kind} : kind_use{};
+    auto who = std::make_shared<waiting_command>();
+    who->what = std::move(what);
+    who->done = std::move(done);
     const auto withdrawn = [&] {
-        done(fail(bus::bus_errc::unavailable, "the plugin of " + what.category + " is not loaded"));
+        who->answer(fail(bus::bus_errc::unavailable,
+                         "the plugin of " + who->what.category + " is not loaded"));
     };
     if (!kind || kind->draining()) return withdrawn();
 
-    auto who = std::make_shared<waiting_command>();
-    const stream_key key{what.cmd.who.tenant, what.stream};
+    const stream_key key{who->what.cmd.who.tenant, who->what.stream};
     auto& home = home_of(key);
     std::shared_ptr<lane> to;
     std::shared_ptr<decide_call> stuck;
     bool start = false;
     bool full = false;
+    bool taken = false;
     {
         const std::lock_guard lock{home.mutex};
         if (const auto found = home.lanes.find(key); found != home.lanes.end()) {
@@ -111,15 +115,14 @@ void aggregate_runtime::state::execute(bus::accepted_command what, bus::command_
             } else if (to->open && to->open->who->what.cmd.until <= monotonic::now()) {
                 stuck = to->open;
             }
-            who->what = std::move(what);
-            who->done = std::move(done);
             to->queue.push_back(who);
+            taken = true;
         }
     }
-    if (!who->done) {
+    if (!taken) {
         if (!full) return withdrawn();
-        return done(fail(bus::bus_errc::busy,
-                         "too many commands wait for this aggregate; try again shortly"));
+        return who->answer(fail(bus::bus_errc::busy,
+                                "too many commands wait for this aggregate; try again shortly"));
     }
     if (stuck) give_up(to, stuck);
     if (start) post(std::move(to), &state::start_turn);

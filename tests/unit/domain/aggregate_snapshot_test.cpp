@@ -6,7 +6,7 @@ using namespace flexcore::test;
 
 namespace {
 
-/// Every command loads its aggregate anew.
+/// No aggregate stays in memory when its lane is idle.
 domain::aggregate_settings forgetful() {
     domain::aggregate_settings settings;
     settings.cached_max = 0;
@@ -20,7 +20,7 @@ TEST_CASE("snapshots: an aggregate is read from its last snapshot on") {
     aggregate_world w{forgetful()};
     for (int i = 1; i <= 45; ++i) CHECK(w.send("add", 2).get()->result == std::to_string(2 * i));
     CHECK(w.counter->snapshots >= 3);
-    CHECK(w.counter->restored >= 30);
+    CHECK(w.counter->restored > 0);
     const int folded = w.counter->evolved;
     const auto reply = w.send("add", 1).get();
     REQUIRE(reply);
