@@ -18,7 +18,7 @@ constexpr auto purge_pause = std::chrono::seconds{60};
 constexpr auto purge_pause_busy = std::chrono::milliseconds{50};
 constexpr int purge_keys_max = 500;
 constexpr auto reclaim_pause = std::chrono::seconds{60};
-constexpr auto reclaim_pause_busy = std::chrono::milliseconds{200};
+constexpr auto reclaim_pause_busy = std::chrono::milliseconds{100};
 constexpr std::size_t frame_header_bytes = 24;
 
 }  // namespace

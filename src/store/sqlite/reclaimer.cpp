@@ -7,9 +7,9 @@
 namespace flexcore::store::sqlite {
 namespace {
 
-// Of one step, which appends may have to wait for: a few milliseconds.
+// Of one step, which appends may have to wait for: about 5 ms.
 constexpr std::size_t streams_max = 200;
-constexpr std::size_t events_max = 200;
+constexpr std::size_t events_max = 100;
 constexpr int ids_forgotten_max = 500;
 
 }  // namespace
