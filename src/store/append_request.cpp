@@ -38,7 +38,7 @@ result<void> check_event(const new_event& event, request_size& size) {
         if (tag.empty() || tag.size() > name_bytes_max) {
             return fail(store_errc::invalid_request, "a tag has 1 to 255 bytes");
         }
-        bytes += tag.size() + sizeof tag;
+        bytes += tag.size() + sizeof(std::string_view);
     }
     if (event.tags.size() > 1 &&
         repeats(std::vector<std::string_view>(event.tags.begin(), event.tags.end()))) {

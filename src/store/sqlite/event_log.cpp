@@ -136,12 +136,15 @@ result<std::unique_ptr<event_log>> open_log(const event_log_settings& settings,
 
     auto& wal_bytes = metrics.gauge_for("flexcore_store_wal_bytes",
                                         "Bytes of the log's WAL not yet in the database.");
+    auto& reclaimed = metrics.counter_for("flexcore_store_reclaimed_events_total",
+                                          "Events removed because they were not served any more.");
     auto board = std::make_shared<rule_board>(settings.clock);
     auto backend = event_writer::open({.database = writing,
                                        .rules = board,
                                        .wal_bytes_max = settings.wal_bytes_max,
                                        .clock = settings.clock,
-                                       .wal_bytes = &wal_bytes});
+                                       .wal_bytes = &wal_bytes,
+                                       .reclaimed = &reclaimed});
     if (!backend) return fail(std::move(backend.error()));
     if (auto ok = settings.folder->sync(); !ok) return fail(std::move(ok.error()));
     auto reader = event_reader::open(reading, board);

@@ -382,6 +382,7 @@ result<bool> event_writer::reclaim() {
     if (!reclaimer_.wanted(rules_) && !settings_.rules->any_unsaved()) return false;
     bool more = false;
     std::size_t saved = 0;
+    std::size_t removed = 0;
     const auto done = [&]() -> result<void> {
         if (auto ok = db_.run(begin_, "begin to reclaim"); !ok) return ok;
         if (auto ok = reclaimer_.save_kept(*settings_.rules, saved); !ok) return ok;
@@ -393,10 +394,14 @@ result<bool> event_writer::reclaim() {
         const auto ids = reclaimer_.forget_ids(now);
         if (!ids) return fail(ids.error());
         more = !step->passed || *ids;
+        removed = step->removed;
         return db_.run(commit_, "commit what was reclaimed");
     }();
     if (done) {
         settings_.rules->saved(saved);
+        if (settings_.reclaimed != nullptr && removed != 0) {
+            settings_.reclaimed->add(static_cast<double>(removed));
+        }
         return more;
     }
     db_.roll_back();

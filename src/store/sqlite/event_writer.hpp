@@ -32,6 +32,7 @@ struct event_writer_settings {
     std::uint64_t wal_bytes_max = 32u << 20;
     log_writer::clock clock = now_unix_us;
     telemetry::gauge* wal_bytes = nullptr;
+    telemetry::counter* reclaimed = nullptr;  ///< events removed
 };
 
 class event_writer final : public log_backend, log_state {

@@ -2,12 +2,11 @@
 #include "contract/rules_fixture.hpp"
 #include "store/sqlite/connection.hpp"
 #include "store/sqlite/event_log.hpp"
-#include "store/sqlite/reclaimer.hpp"
+#include "store/verify.hpp"
 
 using namespace contract;
 using store::sqlite::access;
 using store::sqlite::connection;
-using store::sqlite::reclaimer;
 
 namespace {
 
@@ -235,6 +234,31 @@ TEST_CASE("reclaim: rules that are not what was written are named, not followed"
     const auto read = store.log->read_stream(tenant, "s", 0, 10, direction::forward);
     REQUIRE(code_of(read) == make_error_code(store_errc::corrupt));
     CHECK(read.error().client.find("stream_rules") != std::string::npos);
+}
+
+TEST_CASE("reclaim: verify tells what was removed from what was lost", "[store][reclaim]") {
+    store_under_test store{{.url = "sqlite:", .keeps = true}};
+    event_log& log = store.log();
+    for (const auto* stream : {"cut", "deleted", "rewritten", "buried", "whole"}) {
+        appended(log, {.stream = stream, .events = std::vector<event>(20, {.tags = {"t"}})});
+    }
+    value(set(log, "cut", {.max_count = 3}));
+    value(soft_delete(log, "deleted"));
+    value(soft_delete(log, "rewritten"));
+    appended(log, {.stream = "rewritten", .events = events(2)});
+    value(bury(log, "buried"));
+    const auto left = [&] {
+        auto db = value(connection::open({.file = store.folder() / "data" / "events.db"}));
+        return value(db.integer("SELECT count(*) FROM events"));
+    };
+    REQUIRE(eventually([&] { return left() == 3 + 2 + 20; }));
+    store.close();
+    const auto report = value(verify(store.folder() / "data", {}));
+    for (const auto& one : report.findings) UNSCOPED_INFO(one.what);
+    CHECK(report.sound());
+    CHECK(report.events == 25);
+    CHECK(report.removed == 77);
+    CHECK(report.head == 102);
 }
 
 TEST_CASE("reclaim: a log from before there were rules takes them", "[store][reclaim]") {
