@@ -55,12 +55,12 @@ void aggregate_runtime::state::write(const std::shared_ptr<lane>& l) {
     }
     request.backing = now.texts;
     log.append(std::move(request),
-               [self = shared_from_this(), l](result<store::append_outcome> written) mutable {
+               [self = shared_from_this(), of = l](result<store::append_outcome> written) mutable {
                    bool first = false;
                    {
                        const std::lock_guard lock{self->settled_mutex};
                        first = self->settled.empty();
-                       self->settled.emplace_back(std::move(l), std::move(written));
+                       self->settled.emplace_back(std::move(of), std::move(written));
                    }
                    if (!first) return;
                    auto& on = self->workers;
