@@ -3,7 +3,7 @@
 #include "app/settings_impl.hpp"
 #include "base/json.hpp"
 #include "base/nearest.hpp"
-#include "gateway/origins.hpp"
+#include "base/origins.hpp"
 
 #include <arpa/inet.h>
 #include <unistd.h>
@@ -141,7 +141,7 @@ void check_together(const loaded_settings& loaded, std::vector<settings_problem>
                            s.http.host),
                problems);
     for (const std::string& one : s.http.cors_origins)
-        demand_alone(gateway::canonical_origin(one).has_value(), loaded, "http.cors_origins",
+        demand_alone(canonical_origin(one).has_value(), loaded, "http.cors_origins",
                      fmt::format("must list origins such as \"https://app.example.com:8443\", not "
                                  "\"{}\"",
                                  one),

@@ -4,7 +4,7 @@
 // Threads: one target_cache and one request_ids per io thread; the rest is free of state.
 #pragma once
 
-#include "gateway/origins.hpp"
+#include "base/origins.hpp"
 #include "gateway/request.hpp"
 #include "gateway/response.hpp"
 #include "gateway/router.hpp"

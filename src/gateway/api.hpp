@@ -5,10 +5,10 @@
 //           still finds it.
 #pragma once
 
+#include "base/origins.hpp"
 #include "gateway/errc.hpp"
 #include "gateway/exchange.hpp"
 #include "gateway/held_bytes.hpp"
-#include "gateway/origins.hpp"
 #include "gateway/places.hpp"
 #include "gateway/router.hpp"
 #include "gateway/server.hpp"

@@ -6,8 +6,8 @@
 // Threads: free functions without state.
 #pragma once
 
+#include "base/origins.hpp"
 #include "base/result.hpp"
-#include "gateway/origins.hpp"
 #include "gateway/request.hpp"
 #include "gateway/response.hpp"
 

@@ -18,7 +18,7 @@ struct examined {
 
     [[nodiscard]] const boost::json::object& of(const std::string& check) const {
         for (const auto& each : answer.at("checks").as_array())
-            if (each.at("check") == check) return each.as_object();
+            if (each.at("check").as_string() == check) return each.as_object();
         FAIL("no check " + check);
         throw std::logic_error{check};
     }

@@ -1,8 +1,8 @@
-#include "gateway/origins.hpp"
+#include "base/origins.hpp"
 
 #include <algorithm>
 
-namespace flexcore::gateway {
+namespace flexcore {
 namespace {
 
 constexpr std::size_t origin_bytes_max = 512;
@@ -83,4 +83,4 @@ bool origin_list::allows(std::string_view origin) const {
     return canonical && std::find(all_.begin(), all_.end(), *canonical) != all_.end();
 }
 
-}  // namespace flexcore::gateway
+}  // namespace flexcore

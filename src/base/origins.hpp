@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-namespace flexcore::gateway {
+namespace flexcore {
 
 /// The one form of an origin that is http or https; nullopt when it is none.
 [[nodiscard]] std::optional<std::string> canonical_origin(std::string_view);
@@ -30,4 +30,4 @@ private:
     std::vector<std::string> all_;
 };
 
-}  // namespace flexcore::gateway
+}  // namespace flexcore

@@ -1,9 +1,9 @@
 // Which web pages may ask.
-#include "gateway/origins.hpp"
+#include "base/origins.hpp"
 
 #include <catch2/catch.hpp>
 
-using namespace flexcore::gateway;
+using namespace flexcore;
 
 TEST_CASE("origins: one form, whatever the case and the usual port") {
     CHECK(canonical_origin("https://App.Example.com") == "https://app.example.com");
