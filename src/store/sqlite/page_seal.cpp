@@ -128,8 +128,21 @@ constexpr sqlite3_io_methods io_methods{
     2,       close,  read,   write,   truncate, sync,        file_size, lock,    unlock, check_lock,
     control, sector, device, shm_map, shm_lock, shm_barrier, shm_unmap, nullptr, nullptr};
 
+sqlite3_vfs* below(sqlite3_vfs* vfs) { return static_cast<sqlite3_vfs*>(vfs->pAppData); }
+
+// By their own VFS: it may have data of its own.
+int remove(sqlite3_vfs* vfs, const char* name, int sync_folder) {
+    return below(vfs)->xDelete(below(vfs), name, sync_folder);
+}
+int look_for(sqlite3_vfs* vfs, const char* name, int flags, int* out) {
+    return below(vfs)->xAccess(below(vfs), name, flags, out);
+}
+int full_name(sqlite3_vfs* vfs, const char* name, int size, char* out) {
+    return below(vfs)->xFullPathname(below(vfs), name, size, out);
+}
+
 int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* out, int flags, int* out_flags) {
-    auto* under = static_cast<sqlite3_vfs*>(vfs->pAppData);
+    auto* under = below(vfs);
     // Temporary files are the real VFS's own.
     constexpr int ours = SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL;
     if ((flags & ours) == 0) {
@@ -188,6 +201,9 @@ const char* sealing_vfs(const char* under) {
         one->vfs.pAppData = real_one;
         one->vfs.pNext = nullptr;
         one->vfs.xOpen = open;
+        one->vfs.xDelete = remove;
+        one->vfs.xAccess = look_for;
+        one->vfs.xFullPathname = full_name;
         sqlite3_vfs_register(&one->vfs, 0);
     }
     return one->name.c_str();
