@@ -48,8 +48,8 @@ TEST_CASE("bench: each kind measures and gives rate, latencies and errors") {
         CHECK(got.at("writes").is_string());
     }
     // It wrote what it said, and nothing else.
-    for (const auto& stream :
-         s.http("GET", "/v1/streams?limit=1000").json().at("items").as_array()) {
+    const auto streams = s.http("GET", "/v1/streams?limit=1000").json();
+    for (const auto& stream : streams.at("items").as_array()) {
         const std::string name{stream.at("stream").as_string()};
         CHECK((name.starts_with("bench-") || name.starts_with("counter-bench-")));
     }
