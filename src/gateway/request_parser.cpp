@@ -49,10 +49,9 @@ request_parser::request_parser(request& into, body_taker& body, std::size_t head
 
 std::size_t request_parser::feed(std::string_view bytes, boost::system::error_code& bad) {
     bad = {};
-    // Beast 1.81 has an assertion where the last chunk comes in pieces smaller than its end
-    // (basic_parser::parse_chunk_header, `n >= 5`). No sound body ends with fewer bytes to come.
-    if (head_done_ && chunked() && chunk_left_ == 0 && bytes.size() < last_chunk_bytes_min)
-        return 0;
+    // Beast 1.81 has an assertion where the only chunk is the last one and comes in pieces smaller
+    // than that (basic_parser::parse_chunk_header, `n >= 5`). No sound body is shorter.
+    if (head_done_ && chunked() && !chunk_seen_ && bytes.size() < last_chunk_bytes_min) return 0;
     const std::size_t used = put(boost::asio::const_buffer{bytes.data(), bytes.size()}, bad);
     if (bad == http::error::need_more) bad = {};
     // Beast unfolds folded lines of a trailer; here they break the framing as they do in a head.
@@ -154,7 +153,7 @@ std::size_t request_parser::on_body_impl(text body, code& bad) {
 }
 
 void request_parser::on_chunk_header_impl(std::uint64_t bytes, text extensions, code& bad) {
-    chunk_left_ = bytes;
+    chunk_seen_ = true;
     extension_bytes_ += extensions.size();
     if (bytes == 0) last_chunk_end_ = extensions.data() + extensions.size();
     if (extension_bytes_ > extension_bytes_max_)
@@ -164,7 +163,6 @@ void request_parser::on_chunk_header_impl(std::uint64_t bytes, text extensions, 
 }
 
 std::size_t request_parser::on_chunk_body_impl(std::uint64_t, text body, code& bad) {
-    chunk_left_ -= body.size();
     return on_body_impl(body, bad);
 }
 

@@ -49,8 +49,8 @@ private:
     request& into_;
     body_taker& body_;
     bool head_done_ = false;
-    std::uint32_t seen_ = 0;        ///< which single fields have come
-    std::uint64_t chunk_left_ = 0;  ///< of the chunk that is coming
+    std::uint32_t seen_ = 0;  ///< which single fields have come
+    bool chunk_seen_ = false;
     std::size_t extension_bytes_max_;
     std::size_t extension_bytes_ = 0;  ///< of all chunks; they say nothing, so they are bounded
     const char* last_chunk_end_ = nullptr;  ///< in the bytes of this call: behind the last size
