@@ -72,7 +72,7 @@ TEST_CASE("output: a client that takes its answer drop by drop is cut") {
 
 TEST_CASE("output: a bulk client that reads only at the end is not cut when its body ends") {
     gateway::http_settings settings = server_house::quick();
-    settings.write_timeout = milliseconds{1000};
+    settings.write_timeout = milliseconds{2000};
     settings.output_bytes_max = 256u << 20;
     server_house house{settings};
     raw_client client{house.port(), 4096};
@@ -95,7 +95,7 @@ TEST_CASE("output: a bulk client that reads only at the end is not cut when its 
         return std::chrono::steady_clock::now() > until;
     }));
     client.send("0\r\n\r\n");
-    (void)eventually([polls = 0]() mutable { return ++polls > 60; });
+    (void)eventually([polls = 0]() mutable { return ++polls > 20; });
     const answer got = client.receive();
     CHECK(got.complete);
     CHECK(static_cast<std::size_t>(std::count(got.body.begin(), got.body.end(), '\n')) == sent);
