@@ -3,8 +3,8 @@
 
 usage: clang_tidy.py [--all] [--build DIR] [--jobs N] [--base COMMIT] [--minutes M] [FILE…]
 
-Changed means: against the merge base with FLEXCORE_TIDY_BASE or origin/main, and where that is this very commit,
-against what stood a day before it; uncommitted files included. A changed header is checked through one source that includes it. A file that passed is not
+Changed means: against the merge base with FLEXCORE_TIDY_BASE, origin/main or the commit before, uncommitted
+files included. A changed header is checked through one source that includes it. A file that passed is not
 checked again as long as it, the project's headers it includes, its command and .clang-tidy stay the same.
 --minutes bounds a run whose change touches very much; what it left unchecked is counted, and checked by the next run.
 """
@@ -22,7 +22,6 @@ import time
 sys.dont_write_bytecode = True
 from code_files import ROOT, code_files  # noqa: E402
 
-EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # git's own name of a tree without files
 ANALYZER = "clang-analyzer-core.*,clang-analyzer-cplusplus.*,clang-analyzer-deadcode.*"
 _QUOTED = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.M)
 
@@ -39,10 +38,8 @@ def changed_files(base):
         if start and start != head:
             break
     else:
-        # By the commit's own time, so that the same commit means the same files on every day.
-        day_before = int(git("log", "-1", "--format=%ct") or 0) - 24 * 3600
-        start = git("rev-list", "-1", f"--before={day_before}", "HEAD") or EMPTY_TREE
-    names = git("diff", "--name-only", "--diff-filter=d", start).split("\n")
+        start = git("rev-parse", "HEAD~1")
+    names = git("diff", "--name-only", "--diff-filter=d", start or "HEAD").split("\n")
     names += git("ls-files", "--others", "--exclude-standard").split("\n")
     return {n for n in names if n}
 
