@@ -265,6 +265,8 @@ result<log_backend::recovered> event_writer::recover(position known_head) {
     wal_frames_ = 0;
     wal_frames_retry_ = 0;
     if (auto ok = connect(); !ok) return fail(ok.error());
+    // It may have been reclaiming that failed, and would again.
+    not_reclaiming_before_ = monotonic::now() + reclaim_pause;
     if (auto emptied = db_.checkpoint(true); !emptied) return fail(emptied.error());
     // Read back over another connection: what this one believes is no proof.
     auto settings = settings_.database;
@@ -299,8 +301,9 @@ result<deadline> event_writer::tidy(bool idle) {
         if (!more) return fail(more.error());
         if (*more) purge_at_ = idle ? monotonic::now() : monotonic::now() + purge_pause_busy;
     }
-    if (monotonic::now() >= reclaim_at_ || settings_.rules->any_unsaved()) {
-        reclaim_at_ = monotonic::now() + reclaim_pause;
+    const bool wanted = monotonic::now() >= reclaim_at_ || settings_.rules->any_unsaved();
+    if (wanted && monotonic::now() >= not_reclaiming_before_) {
+        reclaim_at_ = not_reclaiming_before_ = monotonic::now() + reclaim_pause;  // if it fails
         const auto more = reclaim();
         if (!more) return fail(more.error());
         if (*more)
@@ -308,7 +311,9 @@ result<deadline> event_writer::tidy(bool idle) {
         if (!reclaimer_.wanted(rules_)) reclaim_at_ = no_deadline;
     }
     // What would be due if nobody waited is done as soon as nobody does.
-    return checkpoint_due(true) ? monotonic::now() : std::min(purge_at_, reclaim_at_);
+    return checkpoint_due(true)
+               ? monotonic::now()
+               : std::min(purge_at_, std::max(reclaim_at_, not_reclaiming_before_));
 }
 
 bool event_writer::checkpoint_due(bool idle) const {
@@ -379,7 +384,10 @@ result<bool> event_writer::reclaim() {
     const unix_us now = settings_.clock();
     rules_changed_ = false;
     begin_rules(now);
-    if (!reclaimer_.wanted(rules_) && !settings_.rules->any_unsaved()) return false;
+    if (!reclaimer_.wanted(rules_) && !settings_.rules->any_unsaved()) {
+        not_reclaiming_before_ = {};
+        return false;
+    }
     bool more = false;
     std::size_t saved = 0;
     std::size_t removed = 0;
@@ -398,14 +406,30 @@ result<bool> event_writer::reclaim() {
         return db_.run(commit_, "commit what was reclaimed");
     }();
     if (done) {
+        not_reclaiming_before_ = {};
         settings_.rules->saved(saved);
         if (settings_.reclaimed != nullptr && removed != 0) {
             settings_.reclaimed->add(static_cast<double>(removed));
         }
         return more;
     }
-    db_.roll_back();
+    // Before SQLite's code is that of the rollback.
     auto judged = put_off(done, "the space of events could not be reclaimed");
+    const bool misfit = (sqlite3_errcode(db_.get()) & 0xff) == SQLITE_CONSTRAINT;
+    db_.roll_back();
+    // Of what is stored, not of the disk: appends do not have to wait for it.
+    if (done.error().code == store_errc::corrupt || misfit) {
+        const bool others = reclaimer_.pass_over();
+        telemetry::log(telemetry::level::error, "store",
+                       others ? "a stream's space cannot be reclaimed, its events or rules are "
+                                "damaged"
+                              : "the space of events cannot be reclaimed for damage",
+                       {{"error", std::string_view{done.error().client}},
+                        {"detail", std::string_view{done.error().log}}});
+        if (others) not_reclaiming_before_ = {};
+        return others;
+    }
+    reclaimer_.step_undone();
     if (!judged) return fail(std::move(judged.error()));
     return false;
 }

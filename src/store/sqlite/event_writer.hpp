@@ -168,6 +168,7 @@ private:
     std::uint64_t frame_bytes_ = 0;
     deadline purge_at_{};
     deadline reclaim_at_{};
+    deadline not_reclaiming_before_{};  ///< after it has failed, whatever is due
 };
 
 }  // namespace flexcore::store::sqlite

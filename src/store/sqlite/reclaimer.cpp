@@ -11,6 +11,8 @@ namespace {
 constexpr std::size_t streams_max = 200;
 constexpr std::size_t events_max = 100;
 constexpr int ids_forgotten_max = 500;
+// Damaged streams left out in one pass; each costs a step and a line of the log.
+constexpr std::size_t passed_over_max = 100;
 
 }  // namespace
 
@@ -53,7 +55,6 @@ result<void> reclaimer::prepare(connection& db) {
     const auto any = db.integer("SELECT EXISTS (SELECT 1 FROM removed_ids)");
     if (!any) return fail(any.error());
     any_removed_ = *any != 0;
-    after_ = 0;
     return {};
 }
 
@@ -70,20 +71,39 @@ result<std::string> reclaimer::category_of(std::uint64_t stream) {
 
 result<reclaimer::step_done> reclaimer::step(rule_book& rules, const rule_board& board,
                                              position head, unix_us now) {
+    began_ = after_;
+    at_ = 0;
     std::vector<rule_row> streams;
+    bool further = false;           // there are more behind these
+    std::uint64_t looked_upto = 0;  // the last of these
     {
         run_scope scope{next_rules_};
         next_rules_.bind(1, after_).bind(2, std::uint64_t{streams_max});
+        std::size_t rows = 0;
         int code = next_rules_.step();
         for (; code == SQLITE_ROW; code = next_rules_.step()) {
+            ++rows;
+            looked_upto = next_rules_.natural(0);
+            if (passed_over_.contains(next_rules_.natural(0))) continue;
+            at_ = next_rules_.natural(0);
             const auto row = read_rule(*db_, next_rules_);
             if (!row) return fail(row.error());
             streams.push_back(*row);
         }
-        if (code != SQLITE_DONE) return fail(db_->failure(code, "look through the rules"));
+        at_ = 0;
+        further = rows == streams_max;
+        if (code != SQLITE_DONE) {
+            auto failed = db_->failure(code, "look through the rules");
+            // What lies before a damaged page can be done before it is met again.
+            if (failed.code != store_errc::corrupt || streams.empty()) {
+                return fail(std::move(failed));
+            }
+            further = true;
+        }
     }
     step_done done;
     for (const auto& rule : streams) {
+        at_ = rule.stream;
         const auto last = rules.last_version(rule);
         if (!last) return fail(last.error());
         version gone_to = rule.deleted_to;  // also of a kept category
@@ -103,9 +123,28 @@ result<reclaimer::step_done> reclaimer::step(rule_book& rules, const rule_board&
         }
         after_ = rule.stream;
     }
-    done.passed = streams.size() < streams_max;
-    if (done.passed) after_ = 0;
+    at_ = 0;
+    after_ = std::max(after_, looked_upto);  // passed over ones as well
+    done.passed = !further;
+    if (done.passed) end_pass();
     return done;
+}
+
+void reclaimer::end_pass() {
+    after_ = 0;
+    passed_over_.clear();
+}
+
+void reclaimer::step_undone() { after_ = began_; }
+
+bool reclaimer::pass_over() {
+    step_undone();
+    if (at_ != 0 && passed_over_.size() < passed_over_max) {
+        passed_over_.insert(std::exchange(at_, 0));
+        return true;
+    }
+    end_pass();
+    return false;
 }
 
 /// Versions up to `to`.

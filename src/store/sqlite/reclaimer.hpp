@@ -6,11 +6,14 @@
 //          which says its version, unless it was deleted; events of kept categories unless
 //          their stream was deleted.
 // Ids:     of removed events are remembered for `ids_kept_us`.
+// Damage:  a stream that cannot be read is left alone until the next pass, the others go on.
 // Threads: the log writer's, on its connection, inside a transaction of the caller's.
 #pragma once
 
 #include "store/sqlite/rule_board.hpp"
 #include "store/sqlite/rule_book.hpp"
+
+#include <set>
 
 namespace flexcore::store::sqlite {
 
@@ -31,6 +34,12 @@ public:
     /// Forgets some ids whose time is over. True: there may be more.
     [[nodiscard]] result<bool> forget_ids(unix_us now);
     [[nodiscard]] result<void> save_kept(const rule_board&, std::size_t& saved);
+
+    /// The transaction of the last step was rolled back.
+    void step_undone();
+    /// So it was, for damage: this pass leaves out the stream it was met at. False: no stream is to
+    /// blame, or too many are; the pass is over.
+    [[nodiscard]] bool pass_over();
     void start_over() { after_ = 0; }
 
     /// Whether any id of a removed event is remembered.
@@ -46,11 +55,15 @@ private:
     [[nodiscard]] result<void> record_hole(position, std::string_view operation, unix_us now);
     [[nodiscard]] result<void> remove_tags(const doomed&);
     [[nodiscard]] result<std::string> category_of(std::uint64_t stream);
+    void end_pass();
 
     connection* db_ = nullptr;
     statement next_rules_, category_, doomed_, hole_below_, hole_above_, hole_add_, hole_grow_,
         hole_drop_, id_add_, id_forget_, tag_remove_, event_remove_, kept_add_;
     std::uint64_t after_ = 0;  ///< the stream last looked at
+    std::uint64_t began_ = 0;  ///< what it was before the step
+    std::uint64_t at_ = 0;     ///< the stream being looked at; 0: none
+    std::set<std::uint64_t> passed_over_;
     bool any_removed_ = false;
 };
 

@@ -2,7 +2,10 @@
 #include "contract/rules_fixture.hpp"
 #include "store/sqlite/connection.hpp"
 #include "store/sqlite/event_log.hpp"
+#include "store/sqlite/rule_rows.hpp"
 #include "store/verify.hpp"
+
+#include <fstream>
 
 using namespace contract;
 using store::sqlite::access;
@@ -234,6 +237,71 @@ TEST_CASE("reclaim: rules that are not what was written are named, not followed"
     const auto read = store.log->read_stream(tenant, "s", 0, 10, direction::forward);
     REQUIRE(code_of(read) == make_error_code(store_errc::corrupt));
     CHECK(read.error().client.find("stream_rules") != std::string::npos);
+}
+
+TEST_CASE("reclaim: a stream that is damaged is left alone, the others and appends go on",
+          "[store][reclaim]") {
+    own_log store;
+    for (const auto* stream : {"a", "b", "c", "d"}) {
+        appended(*store.log, {.stream = stream, .events = events(10)});
+    }
+    store.log->stop();
+    {
+        auto db = value(connection::open(
+            {.file = store.folder.path() / "events.db", .mode = access::read_write}));
+        // Rules that nobody wrote for b, the right ones for the others.
+        for (std::uint64_t stream = 1; stream <= 4; ++stream) {
+            sqlite::rule_row rule;
+            rule.stream = stream;
+            rule.tenant = 1;
+            rule.max_count = 2;
+            auto put = value(
+                db.prepare("INSERT INTO stream_rules VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"));
+            sqlite::bind_rule(put, rule);
+            if (stream == 2) put.bind(8, std::uint64_t{1});
+            value(db.run(put, "put"));
+        }
+    }
+    store.open();
+    REQUIRE(store.comes_to(all_events, 2 + 10 + 2 + 2));
+    for (int i = 0; i < 100; ++i) appended(*store.log, {.stream = "e"});
+    CHECK(store.accounted());
+}
+
+TEST_CASE("reclaim: a damaged page of the rules stops reclaiming and nothing else",
+          "[store][reclaim]") {
+    own_log store;
+    for (int s = 0; s < 300; ++s) {
+        const auto name = "s-" + std::to_string(s);
+        appended(*store.log, {.stream = name});
+        value(set(*store.log, name, {.max_count = 5}));
+    }
+    store.log->stop();
+    std::int64_t root = 0;
+    {
+        auto db = value(connection::open({.file = store.folder.path() / "events.db"}));
+        root = value(db.integer("SELECT rootpage FROM sqlite_schema WHERE name='stream_rules'"));
+    }
+    store.log.reset();
+    {
+        std::fstream file{store.folder.path() / "events.db",
+                          std::ios::binary | std::ios::in | std::ios::out};
+        const auto number_at = [&](std::int64_t at, int bytes) {
+            std::int64_t number = 0;
+            for (file.seekg(at); bytes > 0; --bytes) number = number << 8 | file.get();
+            return number;
+        };
+        // The root's first cell begins with the number of the first leaf.
+        const std::int64_t start = (root - 1) * 4096;
+        REQUIRE(number_at(start, 1) == 5);
+        const std::int64_t leaf = number_at(start + number_at(start + 12, 2), 4);
+        const auto flipped = static_cast<char>(number_at((leaf - 1) * 4096 + 3000, 1) ^ 1);
+        file.seekp((leaf - 1) * 4096 + 3000);
+        file.put(flipped);
+    }
+    store.open();
+    for (int i = 0; i < 300; ++i) appended(*store.log, {.stream = "e"});
+    CHECK(code_of(store.log->stream(tenant, "s-0")) == make_error_code(store_errc::corrupt));
 }
 
 TEST_CASE("reclaim: verify tells what was removed from what was lost", "[store][reclaim]") {
