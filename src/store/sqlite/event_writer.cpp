@@ -216,8 +216,8 @@ result<void> event_writer::write(write_batch& batch) {
     auto done = write_and_commit(batch);
     if (done && rules_changed_) {
         settings_.rules->changed();
-        reclaimer_.start_over();
-        reclaim_at_ = {};
+        reclaimer_.pass_again();
+        reclaim_at_ = std::min(reclaim_at_, monotonic::now() + reclaim_pause_busy);
     }
     if (!done) {
         // What the caches learned in this transaction is not so.

@@ -71,6 +71,7 @@ result<std::string> reclaimer::category_of(std::uint64_t stream) {
 
 result<reclaimer::step_done> reclaimer::step(rule_book& rules, const rule_board& board,
                                              position head, unix_us now) {
+    if (after_ == 0) again_ = false;  // this pass sees all of it
     began_ = after_;
     at_ = 0;
     std::vector<rule_row> streams;
@@ -125,8 +126,10 @@ result<reclaimer::step_done> reclaimer::step(rule_book& rules, const rule_board&
     }
     at_ = 0;
     after_ = std::max(after_, looked_upto);  // passed over ones as well
-    done.passed = !further;
-    if (done.passed) end_pass();
+    if (!further) {
+        end_pass();
+        done.passed = !again_;
+    }
     return done;
 }
 
@@ -135,6 +138,7 @@ void reclaimer::end_pass() {
     passed_over_.clear();
 }
 
+// After the end of a pass too: then the last piece is looked at again.
 void reclaimer::step_undone() { after_ = began_; }
 
 bool reclaimer::pass_over() {

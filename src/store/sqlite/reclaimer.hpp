@@ -40,7 +40,8 @@ public:
     /// So it was, for damage: this pass leaves out the stream it was met at. False: no stream is to
     /// blame, or too many are; the pass is over.
     [[nodiscard]] bool pass_over();
-    void start_over() { after_ = 0; }
+    /// Rules have changed: once the pass has come to its end, another follows.
+    void pass_again() { again_ = true; }
 
     /// Whether any id of a removed event is remembered.
     [[nodiscard]] bool any_removed() const noexcept { return any_removed_; }
@@ -64,6 +65,7 @@ private:
     std::uint64_t began_ = 0;  ///< what it was before the step
     std::uint64_t at_ = 0;     ///< the stream being looked at; 0: none
     std::set<std::uint64_t> passed_over_;
+    bool again_ = false;
     bool any_removed_ = false;
 };
 

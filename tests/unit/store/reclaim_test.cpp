@@ -304,6 +304,24 @@ TEST_CASE("reclaim: a damaged page of the rules stops reclaiming and nothing els
     CHECK(code_of(store.log->stream(tenant, "s-0")) == make_error_code(store_errc::corrupt));
 }
 
+TEST_CASE("reclaim: a pass comes to its end however often rules change", "[store][reclaim]") {
+    own_log store;
+    constexpr int streams = 1000;
+    for (int s = 0; s < streams; ++s) {
+        appended(*store.log, {.stream = "s-" + std::to_string(s), .events = events(2)});
+    }
+    appended(*store.log, {.stream = "end"});
+    for (int s = 0; s < streams; ++s) {
+        value(set(*store.log, "s-" + std::to_string(s), {.max_count = 1}));
+    }
+    // The last stream's is reached while the first one's rules go on changing.
+    std::uint64_t most = 2;
+    CHECK(eventually([&] {
+        for (int i = 0; i < 20; ++i) value(set(*store.log, "s-0", {.max_count = ++most}));
+        return store.number(all_events) == streams + 1;
+    }));
+}
+
 TEST_CASE("reclaim: verify tells what was removed from what was lost", "[store][reclaim]") {
     store_under_test store{{.url = "sqlite:", .keeps = true}};
     event_log& log = store.log();
