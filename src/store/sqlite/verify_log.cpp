@@ -16,11 +16,18 @@ namespace {
 constexpr std::int64_t events_per_read = 2000;
 // Behind an event that cannot be read, each position is tried by itself, up to this many.
 constexpr position tried_singly_max = 10'000;
+// Jumps of versions that are named one by one.
+constexpr std::size_t jumps_max = 10'000;
 constexpr const char* file_name = "events.db";
 constexpr const char* step_events = "events.db: events";
 
 struct hole {
     position first = 0, last = 0;
+};
+/// A version that does not follow the one before.
+struct jump {
+    position at = 0;
+    std::string what;
 };
 
 class log_look {
@@ -29,18 +36,15 @@ public:
 
     result<void> run() {
         if (auto ok = prepare(); !ok) return ok;
-        if (auto ok = read_holes(); !ok) return ok;
         const auto head = db_.integer("SELECT max(position) FROM events");
         if (!head) return fail(head.error());
-        // A hole may stand at the very end.
         head_ = static_cast<position>(*head);
-        if (!holes_.empty()) head_ = std::max(head_, holes_.back().last);
+        if (auto ok = look_for_last_hole(); !ok) return ok;
         look_.report().head = head_;
         if (auto ok = walk(); !ok) return ok;
         if (auto ok = count_tags_listed(); !ok) return ok;
-        if (auto ok = check_versions_missing(); !ok) return ok;
         if (auto ok = check_keys_and_streams(); !ok) return ok;
-        return check_traces();
+        return check_removals();
     }
 
 private:
@@ -109,6 +113,57 @@ private:
         if (code != SQLITE_DONE) return fail(db_.failure(code, table));
         return {};
     }
+    /// A hole may stand at the very end.
+    result<void> look_for_last_hole() {
+        const auto there = has_table("holes");
+        if (!there) return fail(there.error());
+        if (!*there) return {};
+        auto last = db_.prepare(
+            fmt::format("SELECT {} FROM holes ORDER BY first DESC LIMIT 1", hole_columns));
+        if (!last) return fail(last.error());
+        const int code = last->step();
+        if (code == SQLITE_DONE) return {};
+        if (code != SQLITE_ROW) {
+            auto failed = db_.failure(code, "look for the last hole");
+            // It is met again when all are read.
+            return failed.code == store_errc::corrupt ? result<void>{} : fail(std::move(failed));
+        }
+        if (const auto row = read_hole(db_, *last)) head_ = std::max(head_, row->last);
+        return {};
+    }
+    /// What the walk did not find is compared with what was removed by now: a server may have
+    /// removed more since, and whatever it removed by then is recorded. One moment for all tables.
+    result<void> check_removals() {
+        if (auto ok = db_.execute("BEGIN"); !ok) return ok;
+        auto done = [&]() -> result<void> {
+            if (auto ok = read_holes(); !ok) return ok;
+            for (const auto& gap : gaps_) missing(gap.first, gap.last);
+            check_versions_missing();
+            if (auto ok = check_there(); !ok) return ok;
+            return check_traces();
+        }();
+        db_.roll_back();
+        return done;
+    }
+    /// No event stands where one was removed.
+    result<void> check_there() {
+        auto asked = db_.prepare("SELECT position FROM events WHERE position>=?1 AND position<=?2");
+        if (!asked) return fail(asked.error());
+        for (const auto& one : holes_) {
+            run_scope scope{*asked};
+            int code = asked->bind(1, one.first).bind(2, one.last).step();
+            for (; code == SQLITE_ROW; code = asked->step()) {
+                const position pos = asked->natural(0);
+                found(pos, pos, fmt::format("event {} is there and recorded as removed", pos));
+            }
+            if (code != SQLITE_DONE) {
+                auto failed = db_.failure(code, "look into a hole");
+                // The walk has met it and named it.
+                if (failed.code != store_errc::corrupt) return fail(std::move(failed));
+            }
+        }
+        return {};
+    }
     result<void> read_holes() {
         return each<hole_row>("holes", hole_columns, read_hole, [this](const hole_row& one) {
             if (one.last < one.first || (!holes_.empty() && one.first <= holes_.back().last)) {
@@ -169,7 +224,7 @@ private:
             after = reached;
             look_.step(step_events, after, head_);
         }
-        if (last_ < head_) missing(last_ + 1, head_);
+        if (last_ < head_) gaps_.push_back({last_ + 1, head_});
         look_.step(step_events, head_, head_);
         return {};
     }
@@ -240,11 +295,8 @@ private:
     result<void> check(const statement& at) {
         const event_row row = row_of(at);
         ++look_.report().events;
-        if (row.pos > last_ + 1) missing(last_ + 1, row.pos - 1);
+        if (row.pos > last_ + 1) gaps_.push_back({last_ + 1, row.pos - 1});
         last_ = row.pos;
-        if (removed(row.pos))
-            found(row.pos, row.pos,
-                  fmt::format("event {} is there and recorded as removed", row.pos));
         const auto tenant = name_of(tenants_, tenant_, row.tenant);
         if (!tenant) return fail(tenant.error());
         const auto stream = name_of(streams_, stream_, row.stream);
@@ -283,10 +335,10 @@ private:
                               stream, before));
         } else {
             versions_missing_ += row.ver - before - 1;
-            if (row.ver != before + 1 && holes_.empty() && !unreadable_) {
-                found(row.pos, row.pos,
-                      fmt::format("event {} has version {} in {}, after version {}", row.pos,
-                                  row.ver, stream, before));
+            if (row.ver != before + 1 && !unreadable_ && jumps_.size() < jumps_max) {
+                jumps_.push_back(
+                    {row.pos, fmt::format("event {} has version {} in {}, after version {}",
+                                          row.pos, row.ver, stream, before)});
             }
         }
         before = std::max(before, row.ver);
@@ -330,13 +382,15 @@ private:
         }
         return {};
     }
-    result<void> check_versions_missing() {
+    void check_versions_missing() {
+        if (holes_.empty()) {
+            for (auto& jump : jumps_) found(jump.at, jump.at, std::move(jump.what));
+        }
         if (!unreadable_ && versions_missing_ > look_.report().removed) {
             found(0, 0,
                   fmt::format("{} versions of streams are missing and {} events were removed",
                               versions_missing_, look_.report().removed));
         }
-        return {};
     }
     result<void> check_keys_and_streams() {
         const auto streams = db_.integer("SELECT count(*) FROM streams");
@@ -364,6 +418,8 @@ private:
     names tenants_, streams_, types_, categories_;
     std::unordered_map<std::uint64_t, std::unordered_map<std::string, std::uint64_t>> tag_ids_;
     std::unordered_map<std::uint64_t, version> versions_;
+    std::vector<hole> gaps_;   ///< positions the walk did not find
+    std::vector<jump> jumps_;  ///< losses unless something was removed
     std::vector<hole> holes_;  ///< ascending
     position head_ = 0;
     position last_ = 0;

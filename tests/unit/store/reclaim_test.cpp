@@ -347,6 +347,24 @@ TEST_CASE("reclaim: verify tells what was removed from what was lost", "[store][
     CHECK(report.head == 102);
 }
 
+TEST_CASE("reclaim: verify beside it takes nothing that goes meanwhile for lost",
+          "[store][reclaim]") {
+    own_log store;
+    for (int i = 0; i < 50; ++i) appended(*store.log, {.stream = "s", .events = events(100)});
+    appended(*store.log, {.stream = "other"});
+    bool gone = false;
+    const auto report = value(verify(store.folder.path(), [&](const verify_progress& at) {
+        if (gone || at.step != "events.db: events" || at.done == 0) return;
+        value(set(*store.log, "s", {.max_count = 1}));
+        gone = store.comes_to(all_events, 2);
+    }));
+    REQUIRE(gone);
+    for (const auto& one : report.findings) UNSCOPED_INFO(one.what);
+    CHECK(report.sound());
+    CHECK(report.removed == 4999);
+    CHECK(report.head == 5001);
+}
+
 TEST_CASE("reclaim: a log from before there were rules takes them", "[store][reclaim]") {
     own_log store;
     appended(*store.log, {.stream = "s", .events = events(3)});
