@@ -204,6 +204,22 @@ TEST_CASE("retention: an append that is repeated gets its first answer, served o
     CHECK(current_version(log, "s") == 3);
 }
 
+TEST_CASE("retention: a repeated append still tells how a stream it only looked at stood",
+          "[store][retention]") {
+    store_under_test store{each_backend()};
+    event_log& log = store.log();
+    appended(log, {.stream = "s", .events = events(2)});
+    const request first{.appends = {{.stream = "s", .expected = at(2), .events = {}},
+                                    {.stream = "t", .events = events_with_ids(1)}}};
+    REQUIRE(appended(log, first).appends.at(0).last_version == 2);
+    appended(log, {.stream = "s", .events = events(3)});
+    appended(log, {.stream = "end"});
+    value(set(log, "s", {.max_count = 1}));
+    CHECK(appended(log, first).appends.at(0).last_version == 2);
+    value(soft_delete(log, "s"));
+    CHECK(appended(log, first).appends.at(0).last_version == 2);
+}
+
 TEST_CASE("retention: settings hold after reopening", "[store][retention]") {
     store_under_test store{each_keeping_backend()};
     appended(store.log(), {.stream = "s", .events = events(5)});

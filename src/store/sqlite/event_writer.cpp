@@ -164,6 +164,8 @@ result<void> event_writer::prepare() {
     if (auto ok = db_.prepare(rules_put_, rules_put); !ok) return ok;
     if (auto ok = db_.prepare(removed_by_id_, removed + "id=?1 AND tenant=?2"); !ok) return ok;
     if (auto ok = db_.prepare(removed_at_, removed + "position=?1"); !ok) return ok;
+    const auto from = removed + "stream=?1 AND position>=?2 ORDER BY position LIMIT 1";
+    if (auto ok = db_.prepare(removed_from_, from); !ok) return ok;
     if (auto ok = rules_.prepare(db_); !ok) return ok;
     if (auto ok = reclaimer_.prepare(db_); !ok) return ok;
     return postings_.prepare(db_);
@@ -175,7 +177,7 @@ void event_writer::disconnect() {
           &tenant_add_,  &stream_find_,     &stream_add_,    &stream_version_, &by_id_,
           &by_position_, &stream_of_event_, &events_after_,  &stream_range_,   &category_range_,
           &version_at_,  &key_find_,        &key_add_,       &key_expired_,    &key_purge_,
-          &rules_put_,   &removed_by_id_,   &removed_at_}) {
+          &rules_put_,   &removed_by_id_,   &removed_at_,    &removed_from_}) {
         *gone = {};
     }
     name_statements_ = {};

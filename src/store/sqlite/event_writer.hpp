@@ -161,7 +161,7 @@ private:
     statement by_id_, by_position_, stream_of_event_;
     statement events_after_, stream_range_, category_range_, version_at_;
     statement key_find_, key_add_, key_expired_, key_purge_;
-    statement rules_put_, removed_by_id_, removed_at_;
+    statement rules_put_, removed_by_id_, removed_at_, removed_from_;
 
     int wal_frames_ = 0;        ///< as of the last commit
     int wal_frames_retry_ = 0;  ///< a checkpoint that readers held up is tried again here

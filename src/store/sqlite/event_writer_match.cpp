@@ -286,6 +286,15 @@ version event_writer::version_from(std::uint64_t stream, version last, position 
 
 version event_writer::version_before(const stream_state& state, position before) {
     flush();
+    // What was removed since lies below all that is there, and says it better.
+    if (reclaimer_.any_removed() &&
+        step_row(removed_from_.bind(1, state.id).bind(2, before), "look up a removed version")) {
+        const auto row = read_removed(db_, removed_from_);
+        removed_from_.reset();
+        if (row) return row->ver - 1;
+        failed(row.error());
+        return 0;
+    }
     return version_from(state.id, state.ver, before) - 1;
 }
 

@@ -163,6 +163,24 @@ TEST_CASE("reclaim: ids of events that are gone are known for a day, then forgot
     CHECK(store.accounted());
 }
 
+TEST_CASE("reclaim: a repeated append tells how a stream stood whose events are gone",
+          "[store][reclaim]") {
+    own_log store;
+    appended(*store.log, {.stream = "s", .events = events(2)});
+    const request first{.appends = {{.stream = "s", .expected = at(2), .events = {}},
+                                    {.stream = "t", .events = events_with_ids(1)}}};
+    REQUIRE(appended(*store.log, first).appends.at(0).last_version == 2);
+    appended(*store.log, {.stream = "s", .events = events(3)});
+    appended(*store.log, {.stream = "end"});
+    value(set(*store.log, "s", {.max_count = 1}));
+    REQUIRE(store.comes_to(all_events, 3));
+    CHECK(appended(*store.log, first).appends.at(0).last_version == 2);
+    value(soft_delete(*store.log, "s"));
+    REQUIRE(store.comes_to(all_events, 2));
+    store.open();
+    CHECK(appended(*store.log, first).appends.at(0).last_version == 2);
+}
+
 TEST_CASE("reclaim: an aggregate's history goes only with its stream", "[store][reclaim]") {
     own_log store;
     store.log->keep_history("counter");
