@@ -74,7 +74,8 @@ void for_each_event(const append_request& request, Visit visit) {
 
 /// Whether the log holds exactly this request: all its ids, in this order, in these streams,
 /// written as one request from its first event to its last.
-bool same_request(const append_request& request, log_state& log, std::vector<known_event>& found) {
+bool same_request(const append_request& request, position head, log_state& log,
+                  std::vector<known_event>& found) {
     bool same = true;
     for_each_event(request, [&](std::size_t a, std::size_t place, const new_event& event) {
         const auto known =
@@ -87,7 +88,8 @@ bool same_request(const append_request& request, log_state& log, std::vector<kno
     });
     if (!same || found.empty()) return false;
     const auto following = log.event_at(found.back().pos + 1);
-    return !following || following->place == 0;
+    // One that is gone and forgotten may have belonged to it: then nobody knows.
+    return following ? following->place == 0 : found.back().pos == head;
 }
 
 append_outcome first_answer(const append_request& request, log_state& log,
@@ -119,7 +121,7 @@ append_outcome first_answer(const append_request& request, log_state& log,
 }
 
 /// The first answer when the events are in the log already, nothing when none of them is.
-result<std::optional<append_outcome>> written_before(const append_request& request,
+result<std::optional<append_outcome>> written_before(const append_request& request, position head,
                                                      log_state& log) {
     const new_event* overlap = nullptr;
     for_each_event(request, [&](std::size_t, std::size_t, const new_event& event) {
@@ -128,7 +130,7 @@ result<std::optional<append_outcome>> written_before(const append_request& reque
     });
     if (!overlap) return std::nullopt;
     std::vector<known_event> found;
-    if (same_request(request, log, found)) return first_answer(request, log, found);
+    if (same_request(request, head, log, found)) return first_answer(request, log, found);
     return fail(store_errc::event_id_conflict,
                 fmt::format("event id {} is in the log already, and not as this append",
                             overlap->id.to_string()));
@@ -328,7 +330,7 @@ result<append_outcome> decide(append_request& request, write_batch& batch, log_s
     if (names_tombstone(request, log)) {
         return fail(check_expectations(request, batch, log).error());
     }
-    auto written = written_before(request, log);
+    auto written = written_before(request, batch.head, log);
     if (!written) return fail(std::move(written.error()));
     if (*written) {
         // An answer is an answer: another request under this key must find it taken.

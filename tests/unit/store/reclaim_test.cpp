@@ -181,6 +181,25 @@ TEST_CASE("reclaim: a repeated append tells how a stream stood whose events are 
     CHECK(appended(*store.log, first).appends.at(0).last_version == 2);
 }
 
+TEST_CASE("reclaim: the beginning of an append whose end is forgotten is not the append",
+          "[store][reclaim]") {
+    own_log store;
+    const to_stream kept{.stream = "s", .events = events_with_ids(2)};
+    appended(*store.log, request{.appends = {kept, {.stream = "t", .events = events_with_ids(1)}}});
+    appended(*store.log, {.stream = "t"});
+    const to_stream last{.stream = "end", .events = events_with_ids(1)};
+    appended(*store.log, last);
+    value(set(*store.log, "t", {.max_count = 1}));
+    REQUIRE(store.comes_to(all_events, 4));
+    const auto overlap = make_error_code(store_errc::event_id_conflict);
+    CHECK(code_of(append(*store.log, kept)) == overlap);
+    store.clock += 26LL * 3600 * 1'000'000;
+    store.open();
+    REQUIRE(store.comes_to("SELECT count(*) FROM removed_ids", 0));
+    CHECK(code_of(append(*store.log, kept)) == overlap);
+    CHECK(appended(*store.log, last).repeated);
+}
+
 TEST_CASE("reclaim: an aggregate's history goes only with its stream", "[store][reclaim]") {
     own_log store;
     store.log->keep_history("counter");
