@@ -185,7 +185,9 @@ private:
     std::string text_;
 };
 
-/// Nothing is ever read of a stream that is gone for good, the first answer of an append neither.
+/// What an append to a stream that is gone for good once did is not looked up any more: its ids may
+/// be forgotten, and the answer must not depend on that. A key's answer stands by itself, and has
+/// come before.
 bool names_tombstone(const append_request& request, log_state& log) {
     return std::any_of(
         request.appends.begin(), request.appends.end(), [&](const stream_append& append) {

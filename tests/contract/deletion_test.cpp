@@ -206,6 +206,25 @@ TEST_CASE("deletion: conditions do not see what was deleted", "[store][deletion]
     CHECK(append(log, guarded));
 }
 
+TEST_CASE("deletion: a tombstone refuses repeats by ids, not those by a key that is known",
+          "[store][deletion]") {
+    store_under_test store{each_backend()};
+    event_log& log = store.log();
+    const request keyed{.appends = {{.stream = "s", .events = events_with_ids(2)}},
+                        .keys = {{.name = "k", .answer = "first"}}};
+    appended(log, keyed);
+    value(bury(log, "s"));
+    CHECK(appended(log, keyed).stored_answer == "first");
+    auto other = keyed;
+    other.keys.at(0).fingerprint = "g";
+    CHECK(code_of(append(log, other)) == make_error_code(store_errc::key_conflict));
+    other.keys.at(0).name = "l";
+    CHECK(code_of(append(log, other)) == gone);
+    other.keys.clear();
+    CHECK(code_of(append(log, other)) == gone);
+    CHECK(log.head() == 2);
+}
+
 TEST_CASE("deletion: within one batch, changes and appends are taken in order",
           "[store][deletion]") {
     store_under_test store{each_backend()};
