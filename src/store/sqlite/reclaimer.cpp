@@ -10,9 +10,15 @@ namespace {
 // Of one step, which appends may have to wait for: about 5 ms.
 constexpr std::size_t streams_max = 200;
 constexpr std::size_t events_max = 100;
+constexpr std::size_t bytes_max = 1u << 20;  // the last event may go beyond
 constexpr int ids_forgotten_max = 500;
 // Damaged streams left out in one pass; each costs a step and a line of the log.
 constexpr std::size_t passed_over_max = 100;
+
+error damaged_at(const connection& db, position pos, std::string_view how) {
+    return {store_errc::corrupt, fmt::format("events.db: the event at position {} is damaged", pos),
+            fmt::format("{}: the event at position {} {}", db.file(), pos, how)};
+}
 
 }  // namespace
 
@@ -27,9 +33,11 @@ result<void> reclaimer::prepare(connection& db) {
         {&next_rules_, rules},
         {&category_,
          "SELECT c.name FROM streams s JOIN categories c ON c.id=s.category WHERE s.id=?1"},
-        {&doomed_,
-         "SELECT position, tenant, version, place, recorded_at, id, tags FROM events "
-         "WHERE stream=?1 AND version<=?2 ORDER BY version LIMIT ?3"},
+        {&doomed_, fmt::format("SELECT {}, (SELECT name FROM tenants WHERE id=e.tenant), "
+                               "(SELECT name FROM streams WHERE id=e.stream), "
+                               "(SELECT name FROM types WHERE id=e.type) FROM events e "
+                               "WHERE e.stream=?1 AND e.version<=?2 ORDER BY e.version LIMIT ?3",
+                               event_columns)},
         {&hole_below_, holes("WHERE first<=?1 ORDER BY first DESC LIMIT 1")},
         {&hole_above_, holes("WHERE first=?1")},
         {&hole_add_,
@@ -103,6 +111,7 @@ result<reclaimer::step_done> reclaimer::step(rule_book& rules, const rule_board&
         }
     }
     step_done done;
+    room left{.events = events_max, .bytes = bytes_max};
     for (const auto& rule : streams) {
         at_ = rule.stream;
         const auto last = rules.last_version(rule);
@@ -117,10 +126,9 @@ result<reclaimer::step_done> reclaimer::step(rule_book& rules, const rule_board&
             gone_to = std::max(gone_to, std::min(*served, *last) - 1);
         }
         if (gone_to != 0) {
-            const std::size_t before = done.removed;
-            auto ok = remove(rule, gone_to, head, now, events_max - before, done.removed);
-            if (!ok) return fail(ok.error());
-            if (done.removed >= events_max) return done;  // this stream may have more
+            const auto more = remove(rule, gone_to, head, now, left, done.removed);
+            if (!more) return fail(more.error());
+            if (*more) return done;
         }
         after_ = rule.stream;
     }
@@ -152,30 +160,44 @@ bool reclaimer::pass_over() {
 }
 
 /// Versions up to `to`.
-result<void> reclaimer::remove(const rule_row& rule, version to, position head, unix_us now,
-                               std::size_t room, std::size_t& removed) {
+result<bool> reclaimer::remove(const rule_row& rule, version to, position head, unix_us now,
+                               room& left, std::size_t& removed) {
     std::vector<doomed> all;
+    bool more = false;
     {
         run_scope scope{doomed_};
-        doomed_.bind(1, rule.stream).bind(2, to).bind(3, std::uint64_t{room});
+        // One more than there is room for tells whether there is more.
+        doomed_.bind(1, rule.stream).bind(2, to).bind(3, std::uint64_t{left.events + 1});
         int code = doomed_.step();
         for (; code == SQLITE_ROW; code = doomed_.step()) {
-            if (doomed_.natural(0) == head) continue;
-            auto& one = all.emplace_back();
-            one.row = {.pos = doomed_.natural(0),
-                       .tenant = doomed_.natural(1),
-                       .stream = rule.stream,
-                       .ver = doomed_.natural(2),
-                       .place = static_cast<std::uint32_t>(doomed_.integer(3)),
-                       .recorded_at = doomed_.integer(4),
-                       .forget_at = now + ids_kept_us,
-                       .id = {}};
-            const auto id = doomed_.blob(5);
-            std::copy_n(id.begin(), std::min(id.size(), one.row.id.bytes.size()),
-                        one.row.id.bytes.begin());
-            one.tags = doomed_.blob(6);
+            const event_row event = row_of(doomed_);
+            if (event.pos == head) continue;
+            more = left.events == 0 || left.bytes == 0;
+            if (more) break;
+            const name_hashes names{.tenant = name_hash(doomed_.blob(14)),
+                                    .stream = name_hash(doomed_.blob(15)),
+                                    .type = name_hash(doomed_.blob(16))};
+            if (checksum_of(event, names) != event.checksum) {
+                // Those before it can go; it is met again.
+                more = !all.empty();
+                if (more) break;
+                return fail(damaged_at(*db_, event.pos, "does not fit its checksum"));
+            }
+            --left.events;
+            left.bytes -= std::min(left.bytes, event.data.size() + event.metadata.size());
+            all.push_back({.row = {.pos = event.pos,
+                                   .tenant = event.tenant,
+                                   .stream = rule.stream,
+                                   .ver = event.ver,
+                                   .place = event.place,
+                                   .recorded_at = event.recorded_at,
+                                   .forget_at = now + ids_kept_us,
+                                   .id = event.id},
+                           .tags = std::string{event.tags}});
         }
-        if (code != SQLITE_DONE) return fail(db_->failure(code, "look for events to remove"));
+        if (code != SQLITE_ROW && code != SQLITE_DONE) {
+            return fail(db_->failure(code, "look for events to remove"));
+        }
     }
     for (const auto& one : all) {
         const auto operation = one.row.ver <= rule.deleted_to ? "deletion" : "retention";
@@ -188,7 +210,7 @@ result<void> reclaimer::remove(const rule_row& rule, version to, position head, 
     }
     removed += all.size();
     any_removed_ = any_removed_ || !all.empty();
-    return {};
+    return more;
 }
 
 /// Joins the holes beside it that are of the same operation.
@@ -222,11 +244,7 @@ result<void> reclaimer::record_hole(position at, std::string_view operation, uni
 
 result<void> reclaimer::remove_tags(const doomed& of) {
     const auto count = count_tags(of.tags);
-    if (!count) {
-        return fail(store_errc::corrupt,
-                    fmt::format("events.db: the event at position {} is damaged", of.row.pos),
-                    fmt::format("{}: the tags at position {} are none", db_->file(), of.row.pos));
-    }
+    if (!count) return fail(damaged_at(*db_, of.row.pos, "has tags that are none"));
     std::vector<std::string_view> tags(*count);
     decode_tags(of.tags, tags.data());
     for (const auto tag : tags) {

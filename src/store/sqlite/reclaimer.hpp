@@ -6,6 +6,7 @@
 //          which says its version, unless it was deleted; events of kept categories unless
 //          their stream was deleted.
 // Ids:     of removed events are remembered for `ids_kept_us`.
+// Checked: an event is read whole and compared with its checksum before it goes.
 // Damage:  a stream that cannot be read is left alone until the next pass, the others go on.
 // Threads: the log writer's, on its connection, inside a transaction of the caller's.
 #pragma once
@@ -51,8 +52,14 @@ private:
         removed_row row;
         std::string tags;
     };
-    [[nodiscard]] result<void> remove(const rule_row&, version to, position head, unix_us now,
-                                      std::size_t room, std::size_t& removed);
+    /// What one step may still take.
+    struct room {
+        std::size_t events = 0;
+        std::size_t bytes = 0;
+    };
+    /// True: it ended before `to`.
+    [[nodiscard]] result<bool> remove(const rule_row&, version to, position head, unix_us now,
+                                      room&, std::size_t& removed);
     [[nodiscard]] result<void> record_hole(position, std::string_view operation, unix_us now);
     [[nodiscard]] result<void> remove_tags(const doomed&);
     [[nodiscard]] result<std::string> category_of(std::uint64_t stream);

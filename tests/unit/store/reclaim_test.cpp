@@ -305,6 +305,41 @@ TEST_CASE("reclaim: a stream that is damaged is left alone, the others and appen
     CHECK(store.accounted());
 }
 
+TEST_CASE("reclaim: an event that is not what was written stays, and all behind it",
+          "[store][reclaim]") {
+    own_log store;
+    appended(*store.log, {.stream = "a", .events = events_with_ids(10)});
+    appended(*store.log, {.stream = "b", .events = events(10)});
+    store.log->stop();
+    {
+        auto db = value(connection::open(
+            {.file = store.folder.path() / "events.db", .mode = access::read_write}));
+        value(
+            db.execute("DROP TRIGGER events_never_change;"
+                       "UPDATE events SET id=randomblob(16) WHERE position=4"));
+    }
+    store.open();
+    value(set(*store.log, "a", {.max_count = 1}));
+    value(set(*store.log, "b", {.max_count = 1}));
+    REQUIRE(store.comes_to(all_events, 7 + 1));
+    CHECK(store.number("SELECT min(position) FROM events") == 4);
+    CHECK(store.number("SELECT count(*) FROM removed_ids WHERE position=4") == 0);
+    CHECK(store.accounted());
+    appended(*store.log, {.stream = "a"});
+}
+
+TEST_CASE("reclaim: large events go as well, however few a step takes", "[store][reclaim]") {
+    own_log store;
+    const std::string large = '"' + std::string(400'000, 'x') + '"';
+    for (int i = 0; i < 12; ++i) {
+        appended(*store.log, {.stream = i % 2 == 0 ? "s" : "t", .events = {{.data = large}}});
+    }
+    value(set(*store.log, "s", {.max_count = 1}));
+    value(set(*store.log, "t", {.max_count = 1}));
+    REQUIRE(store.comes_to(all_events, 2));
+    CHECK(store.accounted());
+}
+
 TEST_CASE("reclaim: a damaged page of the rules stops reclaiming and nothing else",
           "[store][reclaim]") {
     own_log store;
