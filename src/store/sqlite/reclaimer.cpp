@@ -73,6 +73,10 @@ bool reclaimer::wanted(const rule_book& rules) const noexcept {
 result<std::string> reclaimer::category_of(std::uint64_t stream) {
     run_scope scope{category_};
     const int code = category_.bind(1, stream).step();
+    if (code == SQLITE_DONE) {
+        return fail(store_errc::corrupt, "events.db: a stream's rules are of no stream",
+                    fmt::format("{}: stream {} has rules and no name", db_->file(), stream));
+    }
     if (code != SQLITE_ROW) return fail(db_->failure(code, "look up a stream's category"));
     return std::string{category_.blob(0)};
 }
@@ -201,12 +205,12 @@ result<bool> reclaimer::remove(const rule_row& rule, version to, position head, 
     }
     for (const auto& one : all) {
         const auto operation = one.row.ver <= rule.deleted_to ? "deletion" : "retention";
-        if (auto ok = record_hole(one.row.pos, operation, now); !ok) return ok;
+        if (auto ok = record_hole(one.row.pos, operation, now); !ok) return fail(ok.error());
         bind_removed(id_add_, one.row);
-        if (auto ok = db_->run(id_add_, "remember a removed id"); !ok) return ok;
-        if (auto ok = remove_tags(one); !ok) return ok;
+        if (auto ok = db_->run(id_add_, "remember a removed id"); !ok) return fail(ok.error());
+        if (auto ok = remove_tags(one); !ok) return fail(ok.error());
         event_remove_.bind(1, one.row.pos);
-        if (auto ok = db_->run(event_remove_, "remove an event"); !ok) return ok;
+        if (auto ok = db_->run(event_remove_, "remove an event"); !ok) return fail(ok.error());
     }
     removed += all.size();
     any_removed_ = any_removed_ || !all.empty();
