@@ -72,6 +72,19 @@ result<void> event_reader::prepare() {
     return postings_.prepare(db_);
 }
 
+result<void> event_reader::snapshot::begin(position& last) {
+    if (auto ok = reader.db_.run(reader.begin_, "begin a read"); !ok) return ok;
+    // It is opened by the first look.
+    run_scope scope{reader.last_position_};
+    const int code = reader.last_position_.step();
+    if (code != SQLITE_ROW) return fail(reader.db_.failure(code, "read the log's end"));
+    last = reader.last_position_.natural(0);
+    // Rules have changed since their number was taken, before or after the snapshot: it says.
+    const auto changes = reader.board_->changes();
+    if (changes != reader.began_with_) reader.rules_.begin(changes | 1, reader.rules_.now());
+    return {};
+}
+
 void event_reader::trim_caches() {
     if (streams_by_id_.size() > names_kept_max) streams_by_id_.clear();
     if (types_.size() > names_kept_max) types_.clear();
@@ -165,44 +178,42 @@ result<stream_page> event_reader::read_stream(std::string_view tenant, std::stri
                                               version from, std::size_t limit, direction way) {
     if (auto ok = check_limit(limit); !ok) return fail(ok.error());
     trim_caches();
-    begin_rules();
-    snapshot one{*this};
-    if (auto ok = one.begin_for_rules(); !ok) return fail(ok.error());
-    const auto in = tenant_id(tenant);
-    if (!in) return fail(in.error());
-    version first = 1;
-    if (!rules_.empty()) {
-        const auto found = find(*in, stream);
-        if (!found) return fail(found.error());
-        if (found->rules != nullptr) {
-            const auto last = rules_.last_version(*found->rules);
-            if (!last) return fail(last.error());
-            const auto served = rules_.first_served(*found->rules, *last);
-            if (!served) return fail(served.error());
-            first = *served;
+    return under_rules([&]() -> result<stream_page> {
+        const auto in = tenant_id(tenant);
+        if (!in) return fail(in.error());
+        version first = 1;
+        if (!rules_.empty()) {
+            const auto found = find(*in, stream);
+            if (!found) return fail(found.error());
+            if (found->rules != nullptr) {
+                const auto last = rules_.last_version(*found->rules);
+                if (!last) return fail(last.error());
+                const auto served = rules_.first_served(*found->rules, *last);
+                if (!served) return fail(served.error());
+                first = *served;
+            }
         }
-    }
-    return read_versions(*in, stream, from, first, limit, way);
+        return read_versions(*in, stream, from, first, limit, way);
+    });
 }
 
 result<stream_page> event_reader::read_history(std::string_view tenant, std::string_view stream,
                                                version from, std::size_t limit) {
     if (auto ok = check_limit(limit); !ok) return fail(ok.error());
     trim_caches();
-    begin_rules();
-    snapshot one{*this};
-    if (auto ok = one.begin_for_rules(); !ok) return fail(ok.error());
-    const auto in = tenant_id(tenant);
-    if (!in) return fail(in.error());
-    version base = 0;
-    if (!rules_.empty()) {
-        const auto found = find(*in, stream, true);
-        if (!found) return fail(found.error());
-        if (found->rules != nullptr) base = found->rules->deleted_to;
-    }
-    auto page = read_versions(*in, stream, from, base + 1, limit, direction::forward);
-    if (page) page->base = base;
-    return page;
+    return under_rules([&]() -> result<stream_page> {
+        const auto in = tenant_id(tenant);
+        if (!in) return fail(in.error());
+        version base = 0;
+        if (!rules_.empty()) {
+            const auto found = find(*in, stream, true);
+            if (!found) return fail(found.error());
+            if (found->rules != nullptr) base = found->rules->deleted_to;
+        }
+        auto page = read_versions(*in, stream, from, base + 1, limit, direction::forward);
+        if (page) page->base = base;
+        return page;
+    });
 }
 
 /// Versions from `first` on, those before it left out.
@@ -242,22 +253,21 @@ result<stream_page> event_reader::read_versions(std::uint64_t tenant, std::strin
 result<std::shared_ptr<const event_batch>> event_reader::read_event(std::string_view tenant,
                                                                     const uuid& id) {
     trim_caches();
-    begin_rules();
-    snapshot one{*this};
-    if (auto ok = one.begin_for_rules(); !ok) return fail(ok.error());
-    const auto in = tenant_id(tenant);
-    if (!in) return fail(in.error());
-    run_scope scope{event_by_id_};
-    const int code = event_by_id_.bind(1, id).bind(2, *in).step();
-    if (code == SQLITE_DONE) return fail(no_such_event(id));
-    if (code != SQLITE_ROW) return fail(db_.failure(code, "read an event"));
-    event_page page{1};
-    if (auto ok = add_current(event_by_id_, page); !ok) return fail(ok.error());
-    const auto hidden = rules_.hides(event_by_id_.natural(1), *in, event_by_id_.natural(2),
-                                     event_by_id_.integer(8));
-    if (!hidden) return fail(hidden.error());
-    if (*hidden) return fail(no_such_event(id));
-    return std::move(page).finish();
+    return under_rules([&]() -> result<std::shared_ptr<const event_batch>> {
+        const auto in = tenant_id(tenant);
+        if (!in) return fail(in.error());
+        run_scope scope{event_by_id_};
+        const int code = event_by_id_.bind(1, id).bind(2, *in).step();
+        if (code == SQLITE_DONE) return fail(no_such_event(id));
+        if (code != SQLITE_ROW) return fail(db_.failure(code, "read an event"));
+        event_page page{1};
+        if (auto ok = add_current(event_by_id_, page); !ok) return fail(ok.error());
+        const auto hidden = rules_.hides(event_by_id_.natural(1), *in, event_by_id_.natural(2),
+                                         event_by_id_.integer(8));
+        if (!hidden) return fail(hidden.error());
+        if (*hidden) return fail(no_such_event(id));
+        return std::move(page).finish();
+    });
 }
 
 result<stream_info> event_reader::info_of(const found_stream& stream, std::string_view name) {
@@ -274,71 +284,70 @@ result<stream_info> event_reader::info_of(const found_stream& stream, std::strin
 }
 
 result<stream_info> event_reader::stream(std::string_view tenant, std::string_view name) {
-    begin_rules();
-    snapshot one{*this};
-    if (auto ok = one.begin_for_rules(); !ok) return fail(ok.error());
-    const auto in = tenant_id(tenant);
-    if (!in) return fail(in.error());
-    const auto found = find(*in, name);
-    if (!found) return fail(found.error());
-    return info_of(*found, name);
+    return under_rules([&]() -> result<stream_info> {
+        const auto in = tenant_id(tenant);
+        if (!in) return fail(in.error());
+        const auto found = find(*in, name);
+        if (!found) return fail(found.error());
+        return info_of(*found, name);
+    });
 }
 
 result<stream_list> event_reader::streams(std::string_view tenant, std::string_view category,
                                           std::string_view prefix, std::string_view after,
                                           std::size_t limit) {
     if (auto ok = check_limit(limit); !ok) return fail(ok.error());
-    stream_list list;
-    begin_rules();
-    snapshot one{*this};
-    if (auto ok = one.begin_for_rules(); !ok) return fail(ok.error());
-    const auto in = tenant_id(tenant);
-    if (!in) return fail(in.error());
-    std::uint64_t only = 0;
-    // All names of a category begin with it, so it narrows the range as a prefix does.
-    std::string from{prefix};
-    if (!category.empty()) {
-        run_scope scope{category_by_name_};
-        const int code = category_by_name_.bind(1, category).bind(2, *in).step();
-        if (code == SQLITE_DONE) return list;
-        if (code != SQLITE_ROW) return fail(db_.failure(code, "look up a category"));
-        only = category_by_name_.natural(0);
-        if (category.starts_with(prefix)) {
-            from = category;
-        } else if (!prefix.starts_with(category)) {
-            return list;
+    return under_rules([&]() -> result<stream_list> {
+        stream_list list;
+        const auto in = tenant_id(tenant);
+        if (!in) return fail(in.error());
+        std::uint64_t only = 0;
+        // All names of a category begin with it, so it narrows the range as a prefix does.
+        std::string from{prefix};
+        if (!category.empty()) {
+            run_scope scope{category_by_name_};
+            const int code = category_by_name_.bind(1, category).bind(2, *in).step();
+            if (code == SQLITE_DONE) return list;
+            if (code != SQLITE_ROW) return fail(db_.failure(code, "look up a category"));
+            only = category_by_name_.natural(0);
+            if (category.starts_with(prefix)) {
+                from = category;
+            } else if (!prefix.starts_with(category)) {
+                return list;
+            }
         }
-    }
-    std::string below = from;
-    if (below.empty()) {
-        below = "\xff";  // above all UTF-8
-    } else {
-        below.back() = static_cast<char>(below.back() + 1);
-    }
-    if (after >= std::string_view{from} && !after.empty()) {
-        from = after;
-        from += '\0';  // the next name there can be
-    }
-    run_scope scope{streams_};
-    const std::uint64_t rows_max = std::min<std::uint64_t>(limit, INT64_MAX - 1) + 1;
-    streams_.bind(1, *in).bind(2, from).bind(3, below).bind(4, only).bind(5, rows_max);
-    int code = streams_.step();
-    for (; code == SQLITE_ROW; code = streams_.step()) {
-        if (list.items.size() == limit) {
-            list.next = list.items.back().stream;
-            break;
+        std::string below = from;
+        if (below.empty()) {
+            below = "\xff";  // above all UTF-8
+        } else {
+            below.back() = static_cast<char>(below.back() + 1);
         }
-        found_stream found{
-            .id = streams_.natural(0), .created_at = streams_.integer(2), .rules = nullptr};
-        const auto rules = rules_.of(found.id, *in);
-        if (!rules) return fail(rules.error());
-        found.rules = *rules;
-        auto whole = info_of(found, streams_.text(1));
-        if (!whole) return fail(whole.error());
-        list.items.push_back(std::move(*whole));
-    }
-    if (code != SQLITE_ROW && code != SQLITE_DONE) return fail(db_.failure(code, "list streams"));
-    return list;
+        if (after >= std::string_view{from} && !after.empty()) {
+            from = after;
+            from += '\0';  // the next name there can be
+        }
+        run_scope scope{streams_};
+        const std::uint64_t rows_max = std::min<std::uint64_t>(limit, INT64_MAX - 1) + 1;
+        streams_.bind(1, *in).bind(2, from).bind(3, below).bind(4, only).bind(5, rows_max);
+        int code = streams_.step();
+        for (; code == SQLITE_ROW; code = streams_.step()) {
+            if (list.items.size() == limit) {
+                list.next = list.items.back().stream;
+                break;
+            }
+            found_stream found{
+                .id = streams_.natural(0), .created_at = streams_.integer(2), .rules = nullptr};
+            const auto rules = rules_.of(found.id, *in);
+            if (!rules) return fail(rules.error());
+            found.rules = *rules;
+            auto whole = info_of(found, streams_.text(1));
+            if (!whole) return fail(whole.error());
+            list.items.push_back(std::move(*whole));
+        }
+        if (code != SQLITE_ROW && code != SQLITE_DONE)
+            return fail(db_.failure(code, "list streams"));
+        return list;
+    });
 }
 
 result<std::optional<event_log::stored_answer>> event_reader::find_answer(std::string_view tenant,

@@ -64,11 +64,8 @@ private:
             if (!reader.db_.in_transaction()) return;
             if (!reader.db_.run(reader.commit_, "end a read")) reader.db_.roll_back();
         }
-        [[nodiscard]] result<void> begin() { return reader.db_.run(reader.begin_, "begin a read"); }
-        /// Only where what is read of a stream's rules must fit its events.
-        [[nodiscard]] result<void> begin_for_rules() {
-            return reader.rules_.empty() ? result<void>{} : begin();
-        }
+        /// `last`: the log's last position in it.
+        [[nodiscard]] result<void> begin(position& last);
         event_reader& reader;
     };
     struct found_stream {
@@ -84,7 +81,27 @@ private:
     /// The event the statement stands on; its texts live until the statement moves.
     [[nodiscard]] result<recorded_event> current(statement&);
     [[nodiscard]] result<void> add_current(statement&, event_page&);
-    void begin_rules() { rules_.begin(board_->changes(), board_->now()); }
+    void begin_rules() {
+        began_with_ = board_->changes();
+        rules_.begin(began_with_, board_->now());
+    }
+    /// A read that may take streams' rules into account: in one snapshot where there are any,
+    /// again when the first ones came meanwhile.
+    template <class Read>
+    auto under_rules(Read read) -> decltype(read()) {
+        for (;;) {
+            begin_rules();
+            if (rules_.empty()) {
+                auto answer = read();
+                if (board_->changes() == 0) return answer;
+                continue;  // once: the number never comes back to 0
+            }
+            snapshot one{*this};
+            position last = 0;
+            if (auto ok = one.begin(last); !ok) return fail(ok.error());
+            return read();
+        }
+    }
     /// Errors: stream_not_found, also when it was softly deleted unless `waits`; stream_deleted.
     [[nodiscard]] result<found_stream> find(std::uint64_t tenant, std::string_view name,
                                             bool waits = false);
@@ -104,6 +121,7 @@ private:
     connection db_;
     posting_source postings_;
     rule_book rules_;
+    std::uint64_t began_with_ = 0;  ///< the board's number before the snapshot
     statement begin_, commit_, last_position_;
     statement stream_forward_, stream_backward_;
     statement log_forward_, log_backward_, event_at_, event_by_id_, time_at_;

@@ -95,7 +95,7 @@ result<void> event_writer::look_for_rules() {
 /// The rules as this transaction sees them.
 void event_writer::begin_rules(unix_us now) {
     const auto changes = settings_.rules->changes();
-    rules_.begin(changes == 0 && rules_changed_ ? 1 : changes, now);
+    rules_.begin(changes == 0 && rules_changed_ ? 2 : changes, now);
 }
 
 result<void> event_writer::prepare() {
@@ -216,8 +216,9 @@ result<void> event_writer::write(write_batch& batch) {
     head_ = batch.head;
     begin_rules(batch.now);
     auto done = write_and_commit(batch);
+    // Also when it failed: nobody sees what a failed commit left before the writer has recovered.
+    settings_.rules->settled();
     if (done && rules_changed_) {
-        settings_.rules->changed();
         reclaimer_.pass_again();
         reclaim_at_ = std::min(reclaim_at_, monotonic::now() + reclaim_pause_busy);
     }
@@ -238,6 +239,7 @@ result<void> event_writer::write_and_commit(write_batch& batch) {
         db_.roll_back();  // only looked: no commit to wait for
         return {};
     }
+    if (rules_changed_) settings_.rules->changing();
     if (auto ok = db_.run(commit_, "commit a batch"); !ok) return ok;
     if (settings_.wal_bytes != nullptr) {
         settings_.wal_bytes->set(static_cast<double>(wal_frames_) *
@@ -262,6 +264,8 @@ void event_writer::flush() {
 }
 
 result<log_backend::recovered> event_writer::recover(position known_head) {
+    // A change that failed may be there, and show as soon as the database is open.
+    if (settings_.rules->changes() != 0) settings_.rules->changing();
     disconnect();
     forget_everything();
     wal_frames_ = 0;
@@ -282,8 +286,7 @@ result<log_backend::recovered> event_writer::recover(position known_head) {
                     fmt::format("{}: the log ends at {}, acknowledged up to {}", db_.file(),
                                 end->head, known_head));
     }
-    // A change that failed may be there.
-    if (settings_.rules->changes() != 0) settings_.rules->changed();
+    settings_.rules->settled();
     recovered back{.head = end->head, .last_recorded_at = end->recorded_at, .surprising = nullptr};
     if (end->head > known_head) {
         auto events = (*reader)->read_all(known_head);

@@ -169,15 +169,9 @@ result<log_page> event_reader::read_log(const log_filter& filter, position after
     begin_rules();
     postings_.forget_failure();
     snapshot one{*this};
-    if (auto ok = one.begin(); !ok) return fail(ok.error());
-
     position last = 0;
-    {
-        run_scope scope{last_position_};
-        const int code = last_position_.step();
-        if (code != SQLITE_ROW) return fail(db_.failure(code, "read the log's end"));
-        last = last_position_.natural(0);
-    }
+    if (auto ok = one.begin(last); !ok) return fail(ok.error());
+
     std::uint64_t tenant = 0;
     bool possible = true;
     if (filter.tenant) {

@@ -1,9 +1,10 @@
 // rule_board: what all connections to events.db share of the streams' rules, so that reads and
 // appends pay for rules only where there are some.
 //
-// Order:   the writer notes a tenant before it commits a rule, and counts a change after it has
-//          committed, before anybody is told. A reader takes the number before its snapshot: what
-//          it remembers from snapshots of before is good as long as the number stays.
+// Order:   the writer notes a tenant before it commits a rule, makes the number odd before it
+//          commits and even again afterwards, before anybody is told. While it is odd a snapshot
+//          may or may not have the change. What a reader remembers from snapshots of before is good
+//          when the number was the same even one before and after it opened its snapshot.
 // Threads: any.
 #pragma once
 
@@ -29,7 +30,17 @@ public:
     [[nodiscard]] std::uint64_t changes() const noexcept {
         return changes_.load(std::memory_order_acquire);
     }
-    void changed() noexcept { changes_.fetch_add(1, std::memory_order_acq_rel); }
+    /// The writer's alone, each of them again if need be.
+    void changing() noexcept {
+        if (changes() % 2 == 0) changes_.fetch_add(1, std::memory_order_seq_cst);
+    }
+    void settled() noexcept {
+        if (changes() % 2 == 1) changes_.fetch_add(1, std::memory_order_seq_cst);
+    }
+    void changed() noexcept {
+        changing();
+        settled();
+    }
     [[nodiscard]] unix_us now() const { return clock_(); }
 
     /// Whether a stream of the tenant has rules, or was about to.

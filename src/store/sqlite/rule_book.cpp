@@ -36,7 +36,8 @@ void rule_book::forget() {
 void rule_book::begin(std::uint64_t changes, unix_us now) {
     now_ = now;
     last_versions_.clear();
-    if (changes != changes_ || streams_.size() > kept_max || tenants_.size() > kept_max) forget();
+    const bool unsure = changes % 2 == 1 || changes != changes_;
+    if (unsure || streams_.size() > kept_max || tenants_.size() > kept_max) forget();
     changes_ = changes;
 }
 

@@ -1,7 +1,8 @@
 // rule_book: the rules of streams as one connection sees them.
 //
-// Use:     `begin` with the board's number before a snapshot is opened; then everything below
-//          within that snapshot. The writer begins with each look and sees its own transaction.
+// Use:     `begin` with the board's number before a snapshot is opened, and with an odd one when it
+//          has moved until the snapshot is open; then everything below within that snapshot. The
+//          writer begins with each look and sees its own transaction.
 // Errors:  those of the database; corrupt when a rule is not what was written.
 // Threads: those of the connection.
 #pragma once
@@ -16,7 +17,8 @@ class rule_book {
 public:
     [[nodiscard]] result<void> prepare(connection&);
 
-    /// `changes` 0: no stream has rules, and nothing is looked up.
+    /// `changes` 0: no stream has rules, and nothing is looked up. Odd: nothing is remembered from
+    /// before, nor for the next time.
     void begin(std::uint64_t changes, unix_us now);
     void forget();
     [[nodiscard]] bool empty() const noexcept { return changes_ == 0; }
