@@ -8,12 +8,17 @@
 
 #include <algorithm>
 #include <expected>
+#include <utility>
 
 namespace flexcore::gateway {
 namespace {
 
 constexpr std::size_t unsent_bytes_max = 256u << 10;
 constexpr std::size_t spare_bytes_max = 64u << 10;
+/// What has been given to the kernel may still be on its way, and a ping behind it: a client is
+/// believed to be at it at this rate, up to what sockets hold.
+constexpr std::size_t given_bytes_max = 16u << 20;
+constexpr std::size_t bytes_per_millisecond = 16;
 /// {"credit": 1} has one level.
 constexpr std::size_t message_depth_max = 4;
 
@@ -75,6 +80,7 @@ public:
             stalled_ = false;
             port()->body_wanted();
         }
+        heard();
         advance();
     }
 
@@ -120,6 +126,9 @@ private:
                 end(socket_close::unsupported_data, "messages are texts");
                 break;
             case socket_opcode::pong:
+                // All that was given before the ping has been taken.
+                given_ -= std::exchange(given_at_ping_, 0);
+                break;
             case socket_opcode::continuation:
                 break;
         }
@@ -147,6 +156,7 @@ private:
     }
 
     void send() {
+        given_ = std::min(given_ + text_.size(), given_bytes_max);
         port()->write(text_);
         text_.clear();
         for (std::string* one : {&text_, &json_})
@@ -160,15 +170,21 @@ private:
     }
 
     void tick() override {
+        // What the client says is not read, or the ping lies behind what it has not taken: whether
+        // it is too slow, the write timeout knows.
+        if (stalled_ || port()->unsent() != 0) return heard();
         const auto now = home().timers().now();
-        if (now - heard_at_ >= silence_max_)
+        const auto silence_max =
+            silence_max_ + std::chrono::milliseconds{given_ / bytes_per_millisecond};
+        if (now - heard_at_ >= silence_max)
             return end(socket_close::policy_violation, "nothing was heard, not even a pong");
         if (!pinged_ && now - heard_at_ >= silence_max_ / 2) {
             pinged_ = true;
+            if (given_at_ping_ == 0) given_at_ping_ = given_;
             append_socket_frame(text_, socket_opcode::ping, {});
             send();
         }
-        wake_at(heard_at_ + (pinged_ ? silence_max_ : silence_max_ / 2));
+        wake_at(heard_at_ + (pinged_ ? silence_max : silence_max_ / 2));
     }
 
     const monotonic::duration silence_max_;
@@ -176,6 +192,8 @@ private:
     std::uint64_t credit_ = 0;
     std::string text_, json_;
     monotonic::time_point heard_at_{};
+    std::size_t given_ = 0;  ///< written, and not known to have been read by the client
+    std::size_t given_at_ping_ = 0;
     bool pinged_ = false;
     bool stalled_ = false;  ///< reading has stopped until what is unsent has left
 };

@@ -6,7 +6,9 @@
 //          Anything else ends the socket with a close code that says why.
 // Order:   nothing skipped, nothing twice; the next credit goes on behind the last event sent.
 // Alive:   a client that is silent for half of `socket_idle_timeout` is pinged; one that stays
-//          silent, pongs included, is cut. Slow readers are cut by the write timeout, as all are.
+//          silent, pongs included, is cut. Silence does not count while bytes for it are unsent,
+//          and what the kernel was given buys time at 16 KiB/s. Slow readers are cut by the write
+//          timeout, as all are.
 #pragma once
 
 #include "gateway/api.hpp"

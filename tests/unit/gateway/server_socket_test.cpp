@@ -263,6 +263,57 @@ TEST_CASE("socket: a silent client is pinged, then cut, one that answers stays")
     CHECK(client.raw.closed());
 }
 
+TEST_CASE("socket: a client that reads slowly, pings behind events, is not taken for silent") {
+    gateway::http_settings settings = server_house::quick();
+    settings.socket_idle_timeout = std::chrono::milliseconds{300};
+    server_house house{settings};
+    raw_client writer{house.port()};
+    for (int i = 0; i < 8; ++i) append(writer, "a-1", "x", 100, 8000);
+    socket_client client{house.port(), "?after=0", "", 4096};
+    client.raw.send(credit(800));
+    const auto began = std::chrono::steady_clock::now();
+    std::uint64_t seen = 0;
+    while (seen < 800) {
+        const frame got = client.next();
+        REQUIRE((got.first == 0x81 || got.first == 0x89));
+        if (got.first == 0x89) {
+            client.raw.send(masked(0x8A, got.payload));
+        } else {
+            CHECK(got.position() == ++seen);
+            (void)eventually([polls = 0]() mutable { return ++polls > 1; });
+        }
+    }
+    CHECK(std::chrono::steady_clock::now() - began > 2 * settings.socket_idle_timeout);
+}
+
+TEST_CASE("socket: a client that has yet to read what the kernel holds is not taken for silent") {
+    gateway::http_settings settings = server_house::quick();
+    settings.socket_idle_timeout = std::chrono::milliseconds{300};
+    server_house house{settings};
+    raw_client writer{house.port()};
+    append(writer, "a-1", "x", 100, 1000);
+    socket_client client{house.port()};
+    client.raw.send(credit(101));
+    const auto until = std::chrono::steady_clock::now() + 4 * settings.socket_idle_timeout;
+    CHECK(eventually([&] { return std::chrono::steady_clock::now() > until; }));
+    std::uint64_t seen = 0, pings = 0;
+    while (seen < 100 || pings == 0) {
+        const frame got = client.next();
+        REQUIRE((got.first == 0x81 || got.first == 0x89));
+        if (got.first == 0x81)
+            CHECK(got.position() == ++seen);
+        else
+            client.raw.send(masked(0x8A, std::string(++pings, 'p')));
+    }
+    append(writer, "a-1", "x", 1);
+    frame got = client.next();
+    while (got.first == 0x89) got = client.next();
+    CHECK(got.position() == 101);
+    // Now nothing is on its way to it: silence is silence.
+    while (got.first == 0x81 || got.first == 0x89) got = client.next();
+    CHECK(got.code() == 1008);
+}
+
 TEST_CASE("socket: a client that never reads is cut, and what waits for it is bounded") {
     gateway::http_settings settings = server_house::quick();
     settings.write_timeout = std::chrono::milliseconds{300};
