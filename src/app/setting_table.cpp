@@ -167,8 +167,9 @@ void add_http(std::vector<setting>& t) {
             "A WebSocket whose client is silent this long, pongs included, is closed. It is "
             "pinged at half of it."),
         row("http.cors_origins", FLEXCORE_FIELD(http.cors_origins),
-            "Origins of web pages that may ask from a browser, beside those of this server's "
-            "own address: [\"https://app.example.com\"]. Empty: none."),
+            "Origins of web pages that may ask from a browser, beside this server's own when it "
+            "is asked by IP address or as localhost; its own other names belong here too: "
+            "[\"https://app.example.com\"]. Empty: none."),
         row("http.drain_ms", FLEXCORE_FIELD(http.drain), 0, 20 * second,
             "How long connections are still taken after SIGTERM, with /readyz at 503, so that "
             "load balancers can look away first."),

@@ -1,5 +1,7 @@
 #include "base/origins.hpp"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 
 namespace flexcore {
@@ -45,6 +47,15 @@ std::string authority(std::string_view text, std::string_view own_port) {
     return lowered(text.substr(0, host_end)) + std::string{port};
 }
 
+/// An address or localhost: what no name server can make point elsewhere. Takes what `authority`
+/// makes.
+bool is_fixed(std::string_view authority) {
+    if (authority.starts_with('[')) return true;
+    const std::string host{authority.substr(0, authority.find(':'))};
+    in_addr ignored{};
+    return host == "localhost" || ::inet_pton(AF_INET, host.c_str(), &ignored) == 1;
+}
+
 struct scheme {
     std::string_view prefix, port;
 };
@@ -68,7 +79,8 @@ bool is_same_host(std::string_view origin, std::string_view host) {
     if (!canonical) return false;
     for (const scheme& one : schemes)
         if (canonical->starts_with(one.prefix))
-            return canonical->substr(one.prefix.size()) == authority(host, one.port);
+            return is_fixed(canonical->substr(one.prefix.size())) &&
+                   canonical->substr(one.prefix.size()) == authority(host, one.port);
     return false;
 }
 

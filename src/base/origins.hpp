@@ -14,7 +14,9 @@ namespace flexcore {
 
 /// The one form of an origin that is http or https; nullopt when it is none.
 [[nodiscard]] std::optional<std::string> canonical_origin(std::string_view);
-/// Whether a page of this origin came from the server the Host field names.
+/// Whether a page of this origin came from the server the Host field names. Only an IP address and
+/// localhost say so: whoever owns any other name can let it point to this server once the page has
+/// been loaded (DNS rebinding), so such names have to be in the list.
 [[nodiscard]] bool is_same_host(std::string_view origin, std::string_view host);
 
 class origin_list {

@@ -23,8 +23,9 @@ TEST_CASE("origins: one form, whatever the case and the usual port") {
 TEST_CASE("origins: a page of this server's own address is known by the Host field") {
     CHECK(is_same_host("http://localhost:8080", "localhost:8080"));
     CHECK(is_same_host("http://LOCALHOST:8080", "localhost:8080"));
-    CHECK(is_same_host("https://example.com", "example.com"));
-    CHECK(is_same_host("https://example.com", "example.com:443"));
+    CHECK(is_same_host("https://localhost", "localhost:443"));
+    CHECK(is_same_host("http://127.0.0.1", "127.0.0.1:80"));
+    CHECK(is_same_host("http://192.168.1.20:8080", "192.168.1.20:8080"));
     CHECK(is_same_host("http://[::1]:8080", "[::1]:8080"));
     CHECK_FALSE(is_same_host("http://localhost:8081", "localhost:8080"));
     CHECK_FALSE(is_same_host("http://localhost:8080", "localhost"));
@@ -32,6 +33,16 @@ TEST_CASE("origins: a page of this server's own address is known by the Host fie
     CHECK_FALSE(is_same_host("null", ""));
     CHECK_FALSE(is_same_host("null", "null"));
     CHECK_FALSE(is_same_host("", ""));
+}
+
+TEST_CASE("origins: a name that can be made to point here is not this server's own") {
+    for (const char* name :
+         {"evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example", "1.2.3",
+          "localhost.", "256.1.1.1", "app.localhost"}) {
+        INFO(name);
+        CHECK_FALSE(is_same_host("http://" + std::string{name}, name));
+    }
+    CHECK(origin_list{{"http://evil.example:8080"}}.allows("http://evil.example:8080"));
 }
 
 TEST_CASE("origins: the list allows what it names and nothing else") {

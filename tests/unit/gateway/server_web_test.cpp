@@ -142,7 +142,16 @@ TEST_CASE("origins: a page of a stranger changes nothing, and reads what a brows
     }
     CHECK(client.get("/v1/streams/a/events").status == 404);
     // The server's own pages, and programs that are no browser.
-    CHECK(client.post("/v1/streams/a/events", body, "Origin: http://test\r\n").status == 201);
+    CHECK(client.post("/v1/streams/a/events", body, "Origin: http://test\r\n").status == 403);
+    const auto asked_as = [&](const std::string& host) {
+        client.send("POST /v1/streams/a/events HTTP/1.1\r\nHost: " + host + "\r\nOrigin: http://" +
+                    host + "\r\nContent-Type: application/json\r\nContent-Length: " +
+                    std::to_string(body.size()) + "\r\n\r\n" + body);
+        return client.receive().status;
+    };
+    CHECK(asked_as("localhost:8080") == 201);
+    CHECK(asked_as("127.0.0.1") == 201);
+    CHECK(asked_as("evil.example:8080") == 403);
     CHECK(client.post("/v1/streams/a/events", body).status == 201);
 }
 
