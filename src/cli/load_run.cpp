@@ -61,17 +61,15 @@ struct in_flight {
 /// The connections of one thread.
 class requester {
 public:
+    /// `rate` is this thread's share.
     requester(const load_plan& plan, const load_address& to, load_requests requests, window times,
-              const load_watch& on)
+              const load_watch& on, double rate)
         : plan_{plan},
           to_{to},
           requests_{std::move(requests)},
           times_{times},
           on_{on},
-          pace_{plan.rate > 0
-                    ? plan.rate / static_cast<double>(std::max<std::size_t>(plan.threads, 1))
-                    : 1,
-                monotonic_ns()} {}
+          pace_{rate > 0 ? rate : 1, monotonic_ns()} {}
 
     /// Errors: cli_errc::unreachable when there is not one connection.
     result<void> connect(std::size_t count) {
@@ -228,8 +226,10 @@ result<load_tally> run_load(const load_plan& plan, const load_watch& on) {
     for (std::size_t i = 0; i < count; ++i) {
         auto requests = load_requests::of(plan, i + 1, count);
         if (!requests) return fail(std::move(requests.error()));
-        auto part = std::make_unique<requester>(plan, *to, std::move(*requests), times, on);
         const std::size_t share = plan.connections / count + (i < plan.connections % count ? 1 : 0);
+        auto part = std::make_unique<requester>(
+            plan, *to, std::move(*requests), times, on,
+            plan.rate * static_cast<double>(share) / static_cast<double>(plan.connections));
         if (auto connected = part->connect(share); !connected) return fail(connected.error());
         parts.push_back(std::move(part));
     }

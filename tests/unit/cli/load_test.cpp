@@ -1,10 +1,14 @@
 #include "cli/http_client.hpp"
 #include "cli/load_connection.hpp"
 #include "cli/load_histogram.hpp"
+#include "cli/load_run.hpp"
 #include "cli/load_template.hpp"
+#include "scripted_server.hpp"
+#include "support/http.hpp"
 
 #include <catch2/catch.hpp>
 
+#include <atomic>
 #include <set>
 
 using namespace flexcore::cli;
@@ -87,4 +91,26 @@ TEST_CASE("load: a histogram gives parts within two per cent, and adds up") {
     CHECK(low.part_us(0.99) == Approx(990).epsilon(0.02));
     CHECK(low.max_us() == 1'000);
     CHECK(low.part_us(1) == 1'000);
+}
+
+TEST_CASE("load: a rate is kept over all connections, also with more threads than these") {
+    flexcore::test::scripted_server server{[](flexcore::test::scripted_connection& c, int) {
+        for (std::string r = c.request(); !r.empty(); r = c.request())
+            c.send(flexcore::test::answer_text("{}"));
+    }};
+    load_plan plan;
+    plan.where = url{"127.0.0.1", std::to_string(server.port()), ""};
+    plan.target = "/x";
+    plan.connections = 2;
+    plan.threads = 8;
+    plan.warmup_s = 0;
+    plan.seconds = 1;
+    plan.rate = 200;
+    std::atomic<std::uint64_t> answered{0};
+    const auto done = run_load(plan, {[] { return true; }, &answered});
+    REQUIRE(done);
+    CHECK(done->error_count() == 0);
+    // What is due late is sent all the same, so this is not about the machine's speed.
+    CHECK(answered > 100);
+    CHECK(answered <= 204);
 }
