@@ -85,7 +85,8 @@ void connection::send_stream(exchange& of) {
                     {.request_id = of.req.who.request_id,
                      .date = home_->date(),
                      .http10 = of.req.http10,
-                     .close = of.close,
+                     // It has a Connection field of its own, and is no connection of requests.
+                     .close = of.close && !of.stream_raw,
                      .chunked = chunked,
                      .until_close = !chunked});
         if (of.stream_raw) of.close = true;

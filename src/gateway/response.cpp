@@ -81,7 +81,8 @@ void append_head(std::string& out, const response& answer, const head_extras& ex
         out += "\r\n";
     };
     field("Date", extras.date);
-    if (!answer.content_type.empty()) field("Content-Type", answer.content_type);
+    if (!answer.content_type.empty() && answer.status != 204)
+        field("Content-Type", answer.content_type);
     for (const auto& [name, value] : answer.headers) field(name, value);
     field("X-Request-Id", extras.request_id);
     if (extras.chunked) {

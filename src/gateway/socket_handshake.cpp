@@ -59,6 +59,7 @@ response refused_socket(const error& e, const request& asked) {
     response out = problem_response(e, asked);
     if (out.status == 426) {
         out.headers.push_back({"Upgrade", "websocket"});
+        out.headers.push_back({"Connection", "Upgrade"});
         out.headers.push_back({"Sec-WebSocket-Version", std::string{version}});
     }
     return out;

@@ -5,6 +5,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <thread>
 
 using namespace flexcore;
@@ -113,6 +114,19 @@ TEST_CASE("socket: the handshake answers the client's key") {
     CHECK(client.opened.field("transfer-encoding").empty());
 }
 
+TEST_CASE("socket: a client that asks for the end of the connection too gets its upgrade alone") {
+    server_house house;
+    raw_client raw{house.port()};
+    std::string text = upgrade("");
+    text.replace(text.find("keep-alive"), 10, "close");
+    raw.send(text + masked(0x89, "p"));
+    const answer opened = raw.receive_head();
+    CHECK(opened.status == 101);
+    CHECK(std::count_if(opened.fields.begin(), opened.fields.end(),
+                        [](const auto& one) { return one.first == "connection"; }) == 1);
+    CHECK(raw.receive_raw() == "\x8A\x01p");
+}
+
 TEST_CASE("socket: an event per credit, in order, nothing skipped and nothing twice") {
     server_house house;
     raw_client writer{house.port()};
@@ -172,6 +186,7 @@ TEST_CASE("socket: requests that open none are problems, and the connection goes
     CHECK(plain.status == 426);
     CHECK(plain.code() == "upgrade_required");
     CHECK(plain.field("upgrade") == "websocket");
+    CHECK(plain.field("connection") == "Upgrade");
     CHECK(plain.field("sec-websocket-version") == "13");
     CHECK(client.request("HEAD", "/v1/events/socket").status == 426);
     const auto asked = [&](std::string_view from, std::string_view to,
