@@ -80,23 +80,31 @@ void put_settings(const std::shared_ptr<api>& on, request& asked, responder answ
     if (auto ok = on->may(asked, "settings", stream); !ok) return answer(ok.error());
     const auto settings = read_settings(asked.body, on->settings.json_depth_max);
     if (!settings) return answer(settings.error());
-    change(
-        on, asked, stream,
-        {.stream = {}, .what = change_kind::settings, .expected = {}, .settings = *settings},
-        [on, answer = std::move(answer)](result<store::append_outcome> done) mutable {
-            if (!done) return answer(done.error());
-            // Read back off the log writer's thread.
-            on->services.workers.post([on, at = done->pos, answer = std::move(answer)]() mutable {
-                const request& of = answer.asked();
-                const auto info = on->services.log.stream(of.who.tenant, of.param(0));
-                if (!info) return answer(info.error());
-                std::string body;
-                append_stream_info(body, *info);
-                response out = json_response(std::move(body));
-                set_position(out, at);
-                answer(std::move(out));
-            });
-        });
+    store::stream_info before;
+    if (auto known = on->services.log.stream(asked.who.tenant, stream))
+        before = std::move(*known);
+    else
+        before.stream = stream;
+    change(on, asked, stream,
+           {.stream = {}, .what = change_kind::settings, .expected = {}, .settings = *settings},
+           [on, settings = *settings, before = std::move(before),
+            answer = std::move(answer)](result<store::append_outcome> done) mutable {
+               if (!done) return answer(done.error());
+               before.settings = settings;
+               before.updated_at = done->recorded_at;
+               // Read back off the log writer's thread.
+               on->services.workers.post([on, before = std::move(before), at = done->pos,
+                                          answer = std::move(answer)]() mutable {
+                   const request& of = answer.asked();
+                   const auto info = on->services.log.stream(of.who.tenant, of.param(0));
+                   // Deleted since: they were set all the same.
+                   std::string body;
+                   append_stream_info(body, info ? *info : before);
+                   response out = json_response(std::move(body));
+                   set_position(out, at);
+                   answer(std::move(out));
+               });
+           });
 }
 
 void delete_stream(const std::shared_ptr<api>& on, request& asked, responder answer) {

@@ -240,3 +240,24 @@ TEST_CASE("api: plugins are not loaded over other than loopback addresses") {
     CHECK(got.code() == "forbidden");
     CHECK(client.request("DELETE", "/v1/plugins/x").status == 403);
 }
+
+TEST_CASE("api: settings that were set are answered also when the stream has been deleted since") {
+    server_house house;
+    raw_client client{house.port()}, other{house.port()};
+    (void)client.post("/v1/streams/a-1/events", R"({"events":[{"type":"a","data":1}]})");
+    held_workers held{house};
+    const std::string body = R"({"max_count":3})";
+    client.send(
+        "PUT /v1/streams/a-1/settings HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        "Content-Length: " +
+        std::to_string(body.size()) + "\r\n\r\n" + body);
+    CHECK(eventually([&] { return house.workers.waiting() >= 1; }));
+    const answer gone = other.request("DELETE", "/v1/streams/a-1");
+    CHECK(gone.status == 204);
+    CHECK(gone.field("content-type").empty());
+    held.let_go();
+    const answer set = client.receive();
+    CHECK(set.status == 200);
+    CHECK(set.json().at("settings").at("max_count") == 3);
+    CHECK(set.json().at("version") == 1);
+}
