@@ -388,10 +388,14 @@ TEST_CASE("reclaim: a pass comes to its end however often rules change", "[store
     }
     // The last stream's is reached while the first one's rules go on changing.
     std::uint64_t most = 2;
-    CHECK(eventually([&] {
-        for (int i = 0; i < 20; ++i) value(set(*store.log, "s-0", {.max_count = ++most}));
+    const auto reached = [&] {
+        for (int i = 0; i < 20; ++i) {
+            ++most;
+            value(set(*store.log, "s-0", {.max_count = most}));
+        }
         return store.number(all_events) == streams + 1;
-    }));
+    };
+    CHECK(eventually(reached));
 }
 
 TEST_CASE("reclaim: verify tells what was removed from what was lost", "[store][reclaim]") {
