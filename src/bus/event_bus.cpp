@@ -6,6 +6,9 @@
 namespace flexcore::bus {
 namespace {
 
+/// A follower writes out what it took at once, so this bounds how far it is ahead of its client.
+constexpr std::size_t taken_bytes_max = 256u << 10;
+
 bool matches_everything(const store::log_filter& filter) noexcept {
     return !filter.tenant && !filter.since && filter.what.empty();
 }
@@ -109,23 +112,27 @@ std::optional<subscriber::taken> subscriber::take_live(std::size_t limit) {
     if (batches.empty()) return std::nullopt;
     my.bus->from_memory.add();
     const auto& first = batches.front();
-    if (my.everything && first->events.front().pos > my.seen && first->events.size() <= limit) {
+    if (my.everything && first->events.front().pos > my.seen && first->events.size() <= limit &&
+        first->bytes <= taken_bytes_max) {
         got.batch = first;
         my.seen = first->events.back().pos;
     } else {
         auto chosen = std::make_shared<store::event_batch>();
+        const auto is_enough = [&] {
+            return chosen->events.size() == limit || chosen->bytes >= taken_bytes_max;
+        };
         for (const auto& batch : batches) {
             const std::size_t before = chosen->events.size();
             for (const auto& event : batch->events) {
                 if (event.pos <= my.seen) continue;
-                if (chosen->events.size() == limit) break;
+                if (is_enough()) break;
                 my.seen = event.pos;
                 if (!matches(my.filter, event)) continue;
                 chosen->events.push_back(event);
                 chosen->bytes += store::text_bytes(event);
             }
             if (chosen->events.size() > before) chosen->backing.push_back(batch);
-            if (chosen->events.size() == limit) break;
+            if (is_enough()) break;
         }
         if (!chosen->events.empty()) got.batch = std::move(chosen);
     }

@@ -63,6 +63,7 @@ public:
     /// pool.
     [[nodiscard]] result<taken> take(std::size_t limit);
     /// The same from memory only: quick, also on an io thread. Nothing when the log must be read.
+    /// Ends with the event that brings it to 256 KiB of text.
     [[nodiscard]] std::optional<taken> take_live(std::size_t limit);
     /// Calls `wake` once when something lies beyond the position (at once, inside the call, when it
     /// does already). A second wait replaces the first.

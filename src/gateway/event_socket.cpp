@@ -88,8 +88,8 @@ public:
 
 private:
     [[nodiscard]] std::size_t room() override {
-        if (credit_ == 0 || port()->full(unsent_bytes_max)) return 0;
-        return static_cast<std::size_t>(std::min<std::uint64_t>(credit_, events_per_turn));
+        if (credit_ == 0) return 0;
+        return turn(static_cast<std::size_t>(std::min<std::uint64_t>(credit_, events_per_turn)));
     }
 
     void give(const bus::subscriber::taken& taken) override {

@@ -2,10 +2,13 @@
 
 #include "telemetry/log.hpp"
 
+#include <algorithm>
+
 namespace flexcore::gateway {
 namespace {
 
 constexpr int turns_per_visit = 8;
+constexpr std::size_t unsent_bytes_max = 256u << 10;
 
 }  // namespace
 
@@ -17,6 +20,12 @@ void follower::detach() {
     port_ = nullptr;
     wake_at(no_deadline);
     if (!reading_) from_->cancel_wait();
+}
+
+std::size_t follower::turn(std::size_t most) const noexcept {
+    const bool tight = on_->held->full();
+    if (port_->full(tight ? 1 : unsent_bytes_max)) return 0;
+    return tight ? std::min<std::size_t>(most, 1) : most;
 }
 
 void follower::advance() {
@@ -38,7 +47,8 @@ void follower::advance() {
 void follower::read_on_worker(std::size_t limit) {
     reading_ = true;
     on_->services.workers.post([self = shared_from_this(), limit]() mutable {
-        auto taken = self->from_->take(limit);
+        // Much may have come together while this waited for its turn.
+        auto taken = self->from_->take(self->on_->held->full() ? 1 : limit);
         io_home& home = *self->home_;
         home.post([self = std::move(self), taken = std::move(taken)]() mutable {
             self->reading_ = false;

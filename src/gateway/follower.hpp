@@ -4,6 +4,8 @@
 // Order:   nothing skipped, nothing twice. A follower that is behind reads the log on a worker, one
 //          that is not takes from memory on its io thread.
 // Bounds:  at most what `room` allows is taken at a time; at zero nothing is, until `advance`.
+// While
+//          the server holds too much for its clients that is one event for who has taken the last.
 // Threads: the io thread. While a worker has the subscriber, `reading()` holds and nobody else
 //          touches it.
 #pragma once
@@ -26,6 +28,8 @@ public:
 protected:
     static constexpr std::size_t events_per_turn = 256;
 
+    /// As `room`, for who would take `most`: none when the client is behind.
+    [[nodiscard]] std::size_t turn(std::size_t most) const noexcept;
     /// How many events may be taken now.
     [[nodiscard]] virtual std::size_t room() = 0;
     /// Sends them; `taken.at_head` says that nothing more is there right now.

@@ -6,7 +6,6 @@
 namespace flexcore::gateway {
 namespace {
 
-constexpr std::size_t unsent_bytes_max = 256u << 10;
 constexpr std::size_t spare_bytes_max = 64u << 10;
 constexpr monotonic::duration comment_every = std::chrono::seconds{15};
 constexpr monotonic::duration id_every = std::chrono::seconds{1};
@@ -37,9 +36,7 @@ public:
     }
 
 private:
-    [[nodiscard]] std::size_t room() override {
-        return port()->full(unsent_bytes_max) ? 0 : events_per_turn;
-    }
+    [[nodiscard]] std::size_t room() override { return turn(events_per_turn); }
 
     void give(const bus::subscriber::taken& taken) override {
         text_.clear();
