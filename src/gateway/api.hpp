@@ -62,8 +62,14 @@ inline void give(responder& answer, result<response> out) {
             "Too much waits for clients that do not take it; try again."};
 }
 
-/// Runs `work(const request&) → result<response>` on a worker, unless too many wait already or
-/// too much waits for slow clients.
+/// Whether the answer may be large: reads, but for those by which the server is watched.
+[[nodiscard]] inline bool may_answer_much(const request& asked) {
+    return (asked.method == verb::get || asked.at->to->tag == "queries") &&
+           asked.at->to->tag != "operation";
+}
+
+/// Runs `work(const request&) → result<response>` on a worker, unless too many wait already or,
+/// for a read, too much waits for slow clients.
 template <class Work>
 void on_worker(const std::shared_ptr<api>& on, responder answer, Work work) {
     places::held place = on->reads_waiting.take();
@@ -73,8 +79,9 @@ void on_worker(const std::shared_ptr<api>& on, responder answer, Work work) {
     }
     on->services.workers.post([on, place = std::move(place), answer = std::move(answer),
                                work = std::move(work)]() mutable {
-        result<response> out =
-            on->held->full() ? result<response>{fail(too_much_held())} : work(answer.asked());
+        result<response> out = on->held->full() && may_answer_much(answer.asked())
+                                   ? result<response>{fail(too_much_held())}
+                                   : work(answer.asked());
         if (out) out->counted = hold(on->held, out->bytes().size());
         place = places::held{};
         give(answer, std::move(out));

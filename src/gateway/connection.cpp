@@ -19,6 +19,8 @@ constexpr monotonic::duration stop_grace = std::chrono::milliseconds{200};
 /// byte now and then would hold its memory for ever.
 constexpr std::chrono::microseconds time_per_byte{1000};
 constexpr int body_timeouts_free = 2;
+/// When all is held that may be, who holds more than this part of it has to be this much faster.
+constexpr int hog_part = 256;
 /// A larger answer is compressed on a worker: others of the thread would wait a millisecond.
 constexpr std::size_t compressed_here_bytes_max = 64u << 10;
 /// Answered by nobody: the client had gone. As others log it.
@@ -62,9 +64,11 @@ void connection::settle() {
 
 void connection::count_held() noexcept {
     std::size_t bytes = out_.bytes();
-    for (const auto& one : line_)
+    for (const auto& one : line_) {
         if (one->ready && !one->answer->counted) bytes += one->answer->bytes().size();
-    if (current_) bytes += current_->req.body.size();
+        bytes += one->req.body.size() + one->stream_text.size();
+        if (one->session) bytes += one->session->held();
+    }
     home_->core().on->held->change(held_, bytes);
     held_ = bytes;
 }
@@ -114,9 +118,12 @@ deadline connection::deadline_now() const noexcept {
     const bool bulk = takes_bulk_body();
     if (phase_ == phase::body && (!bulk || !current_->session || current_->session->wants_body())) {
         out = std::min(out, last_input_ + limits.body_timeout);
-        if (!bulk)
-            out = std::min(out, body_began_ + body_timeouts_free * limits.body_timeout +
-                                    static_cast<monotonic::rep>(body_bytes_) * time_per_byte);
+        const std::uint64_t begun = !bulk               ? body_bytes_
+                                    : current_->session ? current_->session->unfinished()
+                                                        : 0;
+        if (!bulk || begun != 0)
+            out = std::min(out, (bulk ? value_began_ : body_began_) +
+                                    body_timeouts_free * limits.body_timeout + time_for(begun));
     }
     if (phase_ == phase::head && head_begun_ && may_take_request())
         out = std::min({out, head_began_ + limits.header_timeout, stop_by_});
@@ -136,7 +143,18 @@ deadline connection::output_deadline() const noexcept {
 }
 
 bool connection::client_takes(monotonic::duration since) noexcept {
-    return bytes_taken() - bytes_taken_marked_ >= static_cast<std::uint64_t>(since / time_per_byte);
+    const auto taken = static_cast<monotonic::rep>(bytes_taken() - bytes_taken_marked_);
+    return taken >= since / time_for(1);
+}
+
+bool connection::hogs() const noexcept {
+    const held_bytes& all = *home_->core().on->held;
+    return all.full() && held_ > all.most() / hog_part;
+}
+
+monotonic::duration connection::time_for(std::uint64_t bytes) const noexcept {
+    const monotonic::duration one = time_per_byte;
+    return static_cast<monotonic::rep>(bytes) * (hogs() ? one / hog_part : one);
 }
 
 void connection::expired() {
@@ -202,7 +220,12 @@ void connection::compress(exchange& of) {
 }
 
 void connection::stream_moved(exchange&) { home_->mark_dirty(*this); }
-void connection::body_wanted(exchange&) { home_->mark_dirty(*this); }
+
+void connection::body_wanted(exchange&) {
+    // It was not the client who let the time go by.
+    last_input_ = value_began_ = monotonic::now();
+    home_->mark_dirty(*this);
+}
 
 std::size_t connection::unsent(const exchange& of) const noexcept {
     return !line_.empty() && line_.front().get() == &of ? out_.bytes() : 0;

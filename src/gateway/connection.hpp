@@ -84,6 +84,8 @@ private:
     [[nodiscard]] bool take_body_bytes();
     bool take_body(std::string_view) override;
     bool begin_chunk(std::uint64_t bytes) override;
+    /// False: there is no room for it, see body_fault_.
+    [[nodiscard]] bool give_body(exchange&, std::string_view);
     void end_body();
     [[nodiscard]] bool take_tunnel_bytes();
     void body_broken(error);
@@ -112,6 +114,10 @@ private:
     /// What the client's side has acknowledged.
     [[nodiscard]] std::uint64_t bytes_taken() noexcept;
     [[nodiscard]] bool client_takes(monotonic::duration since) noexcept;
+    /// Whether it holds a good part of all there is when all of it is held.
+    [[nodiscard]] bool hogs() const noexcept;
+    /// What every byte of a client may take on the whole.
+    [[nodiscard]] monotonic::duration time_for(std::uint64_t bytes) const noexcept;
 
     // connection.cpp
     /// Puts the answer into the coding its client takes; a large one on a worker, and then it comes
@@ -156,6 +162,7 @@ private:
     monotonic::time_point now_;  ///< of this visit
     monotonic::time_point head_began_, body_began_, last_input_, output_marked_;
     monotonic::time_point last_request_;
+    monotonic::time_point value_began_;  ///< what a bulk body's session has not whole yet
     bool head_begun_ = false;
     deadline stop_by_ = no_deadline;  ///< when the server stops and nothing comes
     deadline linger_until_ = no_deadline;

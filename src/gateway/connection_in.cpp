@@ -20,12 +20,6 @@ constexpr std::size_t body_bytes_small = 64u << 10;
 /// some megabytes that nobody counts before it is there.
 constexpr std::size_t unanswered_max = 8;
 
-/// Whether the answer may be large: reads, but for those by which the server is watched.
-bool may_answer_much(const request& asked) {
-    return (asked.method == verb::get || asked.at->to->tag == "queries") &&
-           asked.at->to->tag != "operation";
-}
-
 bool is_safe(verb method) {
     return method == verb::get || method == verb::head || method == verb::options;
 }
@@ -277,8 +271,7 @@ bool connection::take_body(std::string_view bytes) {
     const std::size_t most = home_->core().on->settings.body_bytes_max;
     body_bytes_ += bytes.size();
     if (body_use_ == body_use::stream) {
-        if (current_->session) current_->session->on_body(bytes);
-        return true;
+        return !current_->session || give_body(*current_, bytes);
     }
     if (body_bytes_ > most) {
         body_fault_ = too_large(most);
@@ -292,6 +285,19 @@ bool connection::take_body(std::string_view bytes) {
         }
         current_->req.body += bytes;
     }
+    return true;
+}
+
+bool connection::give_body(exchange& to, std::string_view bytes) {
+    const std::shared_ptr<stream_session> session = to.session;
+    if (session->held() > body_bytes_small && home_->core().on->held->full()) {
+        body_fault_ = too_much_held();
+        return false;
+    }
+    const std::size_t before = session->unfinished();
+    session->on_body(bytes);
+    // Less than there would be had nothing become whole.
+    if (before == 0 || session->unfinished() < before + bytes.size()) value_began_ = now_;
     return true;
 }
 

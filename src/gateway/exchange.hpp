@@ -46,6 +46,10 @@ public:
     virtual void on_body_end() {}
     /// False: the connection stops reading until stream_port::body_wanted.
     [[nodiscard]] virtual bool wants_body() const { return true; }
+    /// Bytes it keeps for its client, beside what it has written.
+    [[nodiscard]] virtual std::size_t held() const { return 0; }
+    /// Those of them that wait for the rest of what the client has begun to send.
+    [[nodiscard]] virtual std::size_t unfinished() const { return 0; }
     /// Enough has been sent after stream_port::full had said yes.
     virtual void on_writable() {}
     /// The server stops: finish soon.

@@ -1,5 +1,5 @@
 // held_bytes: what the server keeps in memory for its clients at this moment, over all connections:
-// bodies that are still coming, answers that nobody has taken yet.
+// bodies that are still coming or at work, answers that nobody has taken yet.
 //
 // Why:     each connection has its bounds, but thousands of them at their bounds are more than a
 //          machine has.
@@ -27,6 +27,7 @@ public:
         // Wraps around where it shrinks, and so adds up.
         now_.fetch_add(to - from, std::memory_order_relaxed);
     }
+    [[nodiscard]] std::size_t most() const noexcept { return most_; }
     [[nodiscard]] std::size_t now() const noexcept { return now_.load(std::memory_order_relaxed); }
 
 private:

@@ -25,6 +25,10 @@ public:
         advance();
     }
     [[nodiscard]] bool wants_body() const override { return !stalled_; }
+    [[nodiscard]] std::size_t held() const override {
+        return buffer_.size() + bytes_at_work_ + answer_bytes_;
+    }
+    [[nodiscard]] std::size_t unfinished() const override { return buffer_.size() - read_to_; }
     void on_writable() override { advance(); }
     void on_broken() override {
         broken_ = true;
@@ -115,6 +119,7 @@ private:
             one.text,
             error{make_error_code(gateway_errc::payload_too_large),
                   "The line is longer than " + std::to_string(limits_.line_bytes_max) + " bytes."});
+        answer_bytes_ += one.text.size();
         one.ready = true;
         skipping_ = true;
     }
@@ -123,6 +128,7 @@ private:
         if (port_ == nullptr) return;
         slot& one = lines_[number - first_];
         one.text = std::move(text);
+        answer_bytes_ += one.text.size();
         one.ready = true;
         advance();
     }
@@ -134,6 +140,7 @@ private:
             lines_.pop_front();
             ++first_;
             bytes_at_work_ -= one.cost;
+            answer_bytes_ -= one.text.size();
             one.text += '\n';
             port_->write(one.text);
         }
@@ -169,6 +176,7 @@ private:
     std::deque<slot> lines_;      ///< begun and not yet sent
     std::uint64_t first_ = 0;     ///< number of lines_.front()
     std::size_t bytes_at_work_ = 0;
+    std::size_t answer_bytes_ = 0;  ///< of lines_: behind one that is still at work
     bool ended_ = false, broken_ = false, begun_ = false;
     bool skipping_ = false;  ///< the rest of a line that is too long
     bool stalled_ = false, inside_ = false;

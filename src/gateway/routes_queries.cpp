@@ -12,9 +12,15 @@
 namespace flexcore::gateway {
 namespace {
 
+/// Parameters up to here are not worth counting.
+constexpr std::size_t params_bytes_small = 4096;
+
 void ask(const std::shared_ptr<api>& on, bus::query what, responder answer) {
+    // They stay as long as the query waits, also when its client has gone.
+    std::shared_ptr<const void> kept;
+    if (what.params.size() > params_bytes_small) kept = hold(on->held, what.params.size());
     on->services.queries.ask(std::move(what),
-                             [answer = std::move(answer)](
+                             [answer = std::move(answer), kept = std::move(kept)](
                                  result<std::shared_ptr<const bus::query_answer>> done) mutable {
                                  if (!done) return answer(done.error());
                                  answer(answer_with_etag(answer.asked(), std::move(*done)));
@@ -81,6 +87,10 @@ void ask_by_body(const std::shared_ptr<api>& on, request& asked, responder answe
     }
     from.finish();
     if (found.any()) return answer(found.to_error());
+    if (asked.body.size() > params_bytes_small) {
+        asked.body.clear();
+        asked.body.shrink_to_fit();
+    }
     ask(on, std::move(what), std::move(answer));
 }
 

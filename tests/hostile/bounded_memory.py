@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Clients that ask for the largest answers and read none, and clients that send all of a large body but its end: memory
-stays below a stated bound, and others are still served.
+"""Clients that ask for the largest answers and read none, that send all of a large body or bulk line but its end, that
+follow the log and do not read: memory stays below a stated bound, and others are still served.
 
 usage: bounded_memory.py [--build DIR] [--connections 150]
 """
@@ -57,9 +57,26 @@ def main():
         for connection in halves:
             send_most(connection, head + b" " * (BODY_BYTES - 1))
         serve_others(one, "bodies without an end")
+        for connection in halves:
+            connection.close()
+        flexcore.wait_until(lambda: one.ask("GET", "/v1/events?limit=1000").status == 200, "pages to be served again")
+        halves = [conditions.connect(server.port) for _ in range(options.connections)]
+        head = (b"POST /v1/append HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
+                b"%x\r\n" % BODY_BYTES)
+        for connection in halves:
+            send_most(connection, head + b" " * (BODY_BYTES - 1))
+        serve_others(one, "bulk lines without an end")
+        for connection in halves:
+            connection.close()
+        flexcore.wait_until(lambda: one.ask("GET", "/v1/events?limit=1000").status == 200, "pages to be served again")
+        follow = b"GET /v1/events/stream?after=0 HTTP/1.1\r\nHost: x\r\n\r\n"
+        halves = [conditions.connect(server.port, 4096) for _ in range(options.connections)]
+        for connection in halves:
+            connection.sendall(follow)
+        serve_others(one, "followers that do not read")
         peak = conditions.peak_bytes(server)
         bound = SERVER_BYTES_MAX + HELD_BYTES_MAX
-        print(f"{options.connections} connections with 40 pages of 4 MiB each, then {options.connections} bodies of 4 MiB: peak {conditions.mib(peak)}, "
+        print(f"{options.connections} connections with 40 pages of 4 MiB each, then {options.connections} bodies, bulk lines and followers: peak {conditions.mib(peak)}, "
               f"bound {conditions.mib(bound)}")
         demand(peak <= bound, f"peak memory {conditions.mib(peak)} is beyond {conditions.mib(bound)}")
         for connection in halves:

@@ -86,7 +86,8 @@ public:
 };
 
 struct shop_house : server_house {
-    shop_house() {
+    explicit shop_house(gateway::http_settings settings = quick())
+        : server_house{std::move(settings)} {
         bus::command_descriptor add;
         add.type = "shop.add";
         add.category = "shop";
@@ -217,6 +218,34 @@ TEST_CASE("queries: parameters are converted by the schema, and unknown ones ref
     CHECK(client.post("/v1/queries/shop.get", R"({"param":{}})").code() == "validation_failed");
     CHECK(client.post("/v1/queries/shop.get", R"({"params":{"x":1}})").status == 400);
     CHECK(client.get("/v1/queries").json().at("items").at(0).at("reads").at(0) == "shops");
+}
+
+TEST_CASE("queries: parameters that wait for a position count as held, until they are done") {
+    gateway::http_settings settings = server_house::quick();
+    settings.held_bytes_max = 1u << 20;
+    shop_house house{settings};
+    raw_client other{house.port()};
+    std::vector<std::unique_ptr<raw_client>> clients;
+    const std::string body = R"({"params":{"key":"a)" + std::string(60'000, 'x') + R"("}})";
+    const auto is_full = [&] {
+        for (int i = 0; i < 5; ++i)
+            if (other.get("/v1/events").status != 503) return false;
+        return true;
+    };
+    CHECK(eventually([&] {
+        clients.push_back(std::make_unique<raw_client>(house.port()));
+        clients.back()->send(
+            "POST /v1/queries/shop.get?min_position=1&wait_ms=20000 HTTP/1.1\r\nHost: a\r\n"
+            "Content-Type: application/json\r\nContent-Length: " +
+            std::to_string(body.size()) + "\r\n\r\n" + body);
+        return is_full();
+    }));
+    // The clients go, the queries wait on.
+    for (const auto& one : clients) one->reset();
+    CHECK(eventually([&] { return house.metric("flexcore_http_connections") == 1; }));
+    CHECK(other.get("/v1/events").status == 503);
+    (void)other.post("/v1/commands", add("a", R"({"total":5})"));
+    CHECK(eventually([&] { return other.get("/v1/events").status == 200; }));
 }
 
 TEST_CASE("catalogues: given out page by page, like any list") {
