@@ -169,9 +169,9 @@ TEST_CASE("log writer: work that may wait is done when nobody waits", "[store][w
     log_writer writer{backend, {}, metrics, 0, 0};
     CHECK(write_one(writer));
     std::unique_lock lock{backend.mutex_};
-    CHECK(backend.changed.wait_for(lock, std::chrono::seconds{30},
-                                   [&] { return backend.idle_tidies == 3; }));
-    CHECK(backend.busy_tidies == 1);
+    CHECK(backend.changed.wait_for(lock, std::chrono::seconds{30}, [&] {
+        return backend.idle_tidies == 3 && backend.busy_tidies == 1;
+    }));
 }
 
 TEST_CASE("log writer: housekeeping that leaves the disk in doubt fences, and it recovers",
