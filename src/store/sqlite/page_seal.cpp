@@ -1,5 +1,7 @@
 #include "store/sqlite/page_seal.hpp"
 
+#include "store/sqlite/layered_vfs.hpp"
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -30,16 +32,16 @@ std::uint64_t sum_of(const char* page, std::uint64_t number) noexcept {
     return XXH3_64bits_withSeed(page, sum_at, number);
 }
 
+using layered_vfs::below;
+using layered_vfs::methods_below;
+
 struct sealed_file {
-    sqlite3_file base;
-    sqlite3_file* real;
+    layered_vfs::file opened;
     bool database;  ///< not its WAL or journal
     sealing state;
 };
 
 sealed_file& self(sqlite3_file* of) { return *reinterpret_cast<sealed_file*>(of); }
-sqlite3_file* real(sqlite3_file* of) { return self(of).real; }
-const sqlite3_io_methods* methods(sqlite3_file* of) { return real(of)->pMethods; }
 
 void learn(sealed_file& of, const void* header) {
     of.state = sealing_of({static_cast<const char*>(header), file_header_bytes});
@@ -48,8 +50,8 @@ void learn(sealed_file& of, const void* header) {
 /// What was empty when it was opened may have been made by another connection since.
 void look_again(sealed_file& of) {
     std::array<char, file_header_bytes> header{};
-    const int code =
-        of.real->pMethods->xRead(of.real, header.data(), static_cast<int>(header.size()), 0);
+    auto* file = of.opened.below;
+    const int code = file->pMethods->xRead(file, header.data(), static_cast<int>(header.size()), 0);
     if (code == SQLITE_OK) learn(of, header.data());
 }
 
@@ -57,10 +59,8 @@ bool is_page(int size, sqlite3_int64 at) {
     return size == static_cast<int>(page_bytes) && at % static_cast<sqlite3_int64>(page_bytes) == 0;
 }
 
-int close(sqlite3_file* of) { return methods(of)->xClose(real(of)); }
-
 int read(sqlite3_file* of, void* to, int size, sqlite3_int64 at) {
-    const int code = methods(of)->xRead(real(of), to, size, at);
+    const int code = methods_below(of)->xRead(below(of), to, size, at);
     // A disk that does not answer (EIO) may do so later: SQLite would call the database malformed.
     if (code == SQLITE_IOERR_CORRUPTFS) return SQLITE_IOERR_READ;
     sealed_file& file = self(of);
@@ -83,52 +83,26 @@ int read(sqlite3_file* of, void* to, int size, sqlite3_int64 at) {
 
 int write(sqlite3_file* of, const void* from, int size, sqlite3_int64 at) {
     sealed_file& file = self(of);
-    if (!file.database) return methods(of)->xWrite(real(of), from, size, at);
+    if (!file.database) return methods_below(of)->xWrite(below(of), from, size, at);
     if (at == 0 && size >= static_cast<int>(file_header_bytes)) learn(file, from);
     if (file.state == sealing::unknown) look_again(file);
     // Unknown still: a database is being made, and all that are made here have the room.
     const bool seals = file.state == sealing::sealed || file.state == sealing::unknown;
-    if (!seals || !is_page(size, at)) return methods(of)->xWrite(real(of), from, size, at);
+    if (!seals || !is_page(size, at)) return methods_below(of)->xWrite(below(of), from, size, at);
     std::array<char, page_bytes> page;  // NOLINT: filled whole
     std::memcpy(page.data(), from, mark_at);
     std::memcpy(page.data() + mark_at, seal_mark.data(), seal_mark.size());
     const auto sum = sum_of(page.data(), static_cast<std::uint64_t>(at) / page_bytes + 1);
     std::memcpy(page.data() + sum_at, &sum, sizeof sum);
-    return methods(of)->xWrite(real(of), page.data(), size, at);
+    return methods_below(of)->xWrite(below(of), page.data(), size, at);
 }
 
-int truncate(sqlite3_file* of, sqlite3_int64 size) {
-    return methods(of)->xTruncate(real(of), size);
-}
-int sync(sqlite3_file* of, int flags) { return methods(of)->xSync(real(of), flags); }
-int file_size(sqlite3_file* of, sqlite3_int64* size) {
-    return methods(of)->xFileSize(real(of), size);
-}
-int lock(sqlite3_file* of, int level) { return methods(of)->xLock(real(of), level); }
-int unlock(sqlite3_file* of, int level) { return methods(of)->xUnlock(real(of), level); }
-int check_lock(sqlite3_file* of, int* out) {
-    return methods(of)->xCheckReservedLock(real(of), out);
-}
-int control(sqlite3_file* of, int op, void* with) {
-    return methods(of)->xFileControl(real(of), op, with);
-}
-int sector(sqlite3_file* of) { return methods(of)->xSectorSize(real(of)); }
-int device(sqlite3_file* of) { return methods(of)->xDeviceCharacteristics(real(of)); }
-int shm_map(sqlite3_file* of, int page, int size, int extend, void volatile** out) {
-    return methods(of)->xShmMap(real(of), page, size, extend, out);
-}
-int shm_lock(sqlite3_file* of, int offset, int count, int flags) {
-    return methods(of)->xShmLock(real(of), offset, count, flags);
-}
-void shm_barrier(sqlite3_file* of) { methods(of)->xShmBarrier(real(of)); }
-int shm_unmap(sqlite3_file* of, int remove) { return methods(of)->xShmUnmap(real(of), remove); }
-
-/// Version 2: without fetch, so that no page comes from a mapping and past the check.
-constexpr sqlite3_io_methods io_methods{
-    2,       close,  read,   write,   truncate, sync,        file_size, lock,    unlock, check_lock,
-    control, sector, device, shm_map, shm_lock, shm_barrier, shm_unmap, nullptr, nullptr};
-
-sqlite3_vfs* below(sqlite3_vfs* vfs) { return static_cast<sqlite3_vfs*>(vfs->pAppData); }
+constexpr sqlite3_io_methods io_methods = [] {
+    auto all = layered_vfs::passed_on();
+    all.xRead = read;
+    all.xWrite = write;
+    return all;
+}();
 
 // By their own VFS: it may have data of its own.
 int remove(sqlite3_vfs* vfs, const char* name, int sync_folder) {
@@ -149,13 +123,9 @@ int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* out, int flags, int* 
         return under->xOpen(under, name, out, flags, out_flags);
     }
     sealed_file& made = self(out);
-    made.base.pMethods = nullptr;
-    made.real = reinterpret_cast<sqlite3_file*>(&made + 1);
     made.database = (flags & SQLITE_OPEN_MAIN_DB) != 0;
     made.state = sealing::unknown;
-    const int code = under->xOpen(under, name, made.real, flags, out_flags);
-    if (made.real->pMethods != nullptr) made.base.pMethods = &io_methods;
-    return code;
+    return layered_vfs::open_below(vfs, name, made, io_methods, flags, out_flags);
 }
 
 struct registered_vfs {
@@ -195,11 +165,7 @@ const char* sealing_vfs(const char* under) {
     if (!one) {
         one = std::make_unique<registered_vfs>();
         one->name = "sealed-" + std::string{real_one->zName};
-        one->vfs = *real_one;
-        one->vfs.zName = one->name.c_str();
-        one->vfs.szOsFile = static_cast<int>(sizeof(sealed_file)) + real_one->szOsFile;
-        one->vfs.pAppData = real_one;
-        one->vfs.pNext = nullptr;
+        one->vfs = layered_vfs::over<sealed_file>(real_one, one->name.c_str());
         one->vfs.xOpen = open;
         one->vfs.xDelete = remove;
         one->vfs.xAccess = look_for;

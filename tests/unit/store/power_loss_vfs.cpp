@@ -1,5 +1,7 @@
 #include "unit/store/power_loss_vfs.hpp"
 
+#include "store/sqlite/layered_vfs.hpp"
+
 #include <sqlite3.h>
 
 #include <algorithm>
@@ -12,6 +14,10 @@
 
 namespace power_loss {
 namespace {
+
+namespace layered_vfs = flexcore::store::sqlite::layered_vfs;
+using layered_vfs::below;
+using layered_vfs::methods_below;
 
 constexpr std::size_t sector_bytes = 512;
 
@@ -55,13 +61,10 @@ disk& the_disk() {
 }
 
 struct file {
-    sqlite3_file base;
-    sqlite3_file* real;
+    layered_vfs::file opened;
     image* of;  ///< null: a file that no power loss can leave behind
 };
 
-sqlite3_file* real(sqlite3_file* of) { return reinterpret_cast<file*>(of)->real; }
-const sqlite3_io_methods* methods(sqlite3_file* of) { return real(of)->pMethods; }
 image* image_of(sqlite3_file* of) { return reinterpret_cast<file*>(of)->of; }
 
 void apply(std::string& content, const change& one) {
@@ -78,11 +81,9 @@ void make_certain(image& of) {
     of.since.clear();
 }
 
-int close(sqlite3_file* of) { return methods(of)->xClose(real(of)); }
-
 int read(sqlite3_file* of, void* to, int size, sqlite3_int64 at) {
     if (cut()) return SQLITE_IOERR_READ;
-    return methods(of)->xRead(real(of), to, size, at);
+    return methods_below(of)->xRead(below(of), to, size, at);
 }
 
 int write(sqlite3_file* of, const void* from, int size, sqlite3_int64 at) {
@@ -95,7 +96,7 @@ int write(sqlite3_file* of, const void* from, int size, sqlite3_int64 at) {
              {static_cast<const char*>(from), static_cast<std::size_t>(size)}});
         if (on.cut) return SQLITE_IOERR_WRITE;
     }
-    return methods(of)->xWrite(real(of), from, size, at);
+    return methods_below(of)->xWrite(below(of), from, size, at);
 }
 
 int truncate(sqlite3_file* of, sqlite3_int64 size) {
@@ -106,7 +107,7 @@ int truncate(sqlite3_file* of, sqlite3_int64 size) {
         changed->since.push_back({static_cast<std::size_t>(size), {}});
         if (on.cut) return SQLITE_IOERR_TRUNCATE;
     }
-    return methods(of)->xTruncate(real(of), size);
+    return methods_below(of)->xTruncate(below(of), size);
 }
 
 /// Not passed on: what is lost is decided here, and the real disk's fsync would only take time.
@@ -127,31 +128,14 @@ int sync(sqlite3_file* of, int) {
     return SQLITE_OK;
 }
 
-int file_size(sqlite3_file* of, sqlite3_int64* size) {
-    return methods(of)->xFileSize(real(of), size);
-}
-int lock(sqlite3_file* of, int level) { return methods(of)->xLock(real(of), level); }
-int unlock(sqlite3_file* of, int level) { return methods(of)->xUnlock(real(of), level); }
-int check_lock(sqlite3_file* of, int* out) {
-    return methods(of)->xCheckReservedLock(real(of), out);
-}
-int control(sqlite3_file* of, int op, void* with) {
-    return methods(of)->xFileControl(real(of), op, with);
-}
-int sector(sqlite3_file* of) { return methods(of)->xSectorSize(real(of)); }
-int device(sqlite3_file* of) { return methods(of)->xDeviceCharacteristics(real(of)); }
-int shm_map(sqlite3_file* of, int page, int size, int extend, void volatile** out) {
-    return methods(of)->xShmMap(real(of), page, size, extend, out);
-}
-int shm_lock(sqlite3_file* of, int offset, int count, int flags) {
-    return methods(of)->xShmLock(real(of), offset, count, flags);
-}
-void shm_barrier(sqlite3_file* of) { methods(of)->xShmBarrier(real(of)); }
-int shm_unmap(sqlite3_file* of, int remove) { return methods(of)->xShmUnmap(real(of), remove); }
-
-constexpr sqlite3_io_methods io_methods{
-    2,       close,  read,   write,   truncate, sync,        file_size, lock,    unlock, check_lock,
-    control, sector, device, shm_map, shm_lock, shm_barrier, shm_unmap, nullptr, nullptr};
+constexpr sqlite3_io_methods io_methods = [] {
+    auto all = layered_vfs::passed_on();
+    all.xRead = read;
+    all.xWrite = write;
+    all.xTruncate = truncate;
+    all.xSync = sync;
+    return all;
+}();
 
 std::string contents(const std::string& name) {
     std::string all(std::filesystem::file_size(name), '\0');
@@ -160,12 +144,9 @@ std::string contents(const std::string& name) {
     return all;
 }
 
-sqlite3_vfs* under(sqlite3_vfs* vfs) { return static_cast<sqlite3_vfs*>(vfs->pAppData); }
-
 int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* out, int flags, int* out_flags) {
     auto* made = reinterpret_cast<file*>(out);
-    made->base.pMethods = nullptr;
-    made->real = reinterpret_cast<sqlite3_file*>(made + 1);
+    made->opened.base.pMethods = nullptr;
     made->of = nullptr;
     constexpr int kept = SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL;
     if (name != nullptr && (flags & kept) != 0) {
@@ -187,9 +168,7 @@ int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* out, int flags, int* 
         }
         made->of = &of;
     }
-    const int code = under(vfs)->xOpen(under(vfs), name, made->real, flags, out_flags);
-    if (made->real->pMethods != nullptr) made->base.pMethods = &io_methods;
-    return code;
+    return layered_vfs::open_below(vfs, name, *made, io_methods, flags, out_flags);
 }
 
 int remove(sqlite3_vfs* vfs, const char* name, int sync_folder) {
@@ -203,7 +182,7 @@ int remove(sqlite3_vfs* vfs, const char* name, int sync_folder) {
             found->second.removed = true;
         }
     }
-    return under(vfs)->xDelete(under(vfs), name, 0);
+    return below(vfs)->xDelete(below(vfs), name, 0);
 }
 
 class leaving {
@@ -298,12 +277,7 @@ const char* vfs() {
     static sqlite3_vfs made;
     static std::once_flag once;
     std::call_once(once, [] {
-        auto* real_one = sqlite3_vfs_find(nullptr);
-        made = *real_one;
-        made.zName = "power-loss";
-        made.szOsFile = static_cast<int>(sizeof(file)) + real_one->szOsFile;
-        made.pAppData = real_one;
-        made.pNext = nullptr;
+        made = layered_vfs::over<file>(sqlite3_vfs_find(nullptr), "power-loss");
         made.xOpen = open;
         made.xDelete = remove;
         sqlite3_vfs_register(&made, 0);
