@@ -83,13 +83,17 @@ private:
     void start_batch();
     [[nodiscard]] result<void> write_and_commit(write_batch&);
     void flush();
+    [[nodiscard]] result<void> look_for_rules();
+    void begin_rules(unix_us now);
+    // event_writer_housekeeping.cpp
     [[nodiscard]] bool checkpoint_due(bool idle) const;
     [[nodiscard]] result<void> checkpoint();
     [[nodiscard]] result<bool> purge_expired_keys();
     [[nodiscard]] result<bool> reclaim();
-    [[nodiscard]] result<void> look_for_rules();
-    void begin_rules(unix_us now);
     [[nodiscard]] result<void> put_off(result<void> done, std::string_view what) const;
+    /// Between two tries to reclaim that failed, and between steps while appends wait.
+    static constexpr auto reclaim_pause = std::chrono::seconds{60};
+    static constexpr auto reclaim_pause_busy = std::chrono::milliseconds{100};
 
     // log_state
     stream_state& stream(std::string_view tenant, std::string_view name) override;

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace flexcore::store::sqlite {
 
@@ -41,6 +42,27 @@ private:
 [[nodiscard]] result<void> verify_structure(verifying&, connection&);
 
 [[nodiscard]] result<void> verify_log(verifying&, const std::filesystem::path& file);
+
+struct position_range {
+    position first = 0, last = 0;
+};
+/// What a walk over the log did not find: lost, unless it was removed.
+struct log_gaps {
+    /// A version that does not follow the one before.
+    struct jump {
+        position at = 0;
+        std::string what;
+    };
+    std::vector<position_range> positions;
+    std::vector<jump> jumps;  ///< the first of them
+    std::uint64_t versions_missing = 0;
+    bool unreadable = false;  ///< some events could not be read
+};
+/// The position of the last event that was removed; 0: none, or damage, which the next one names.
+[[nodiscard]] result<position> last_removed(connection&);
+/// Compares what is missing with what was removed, and looks at the traces of removals.
+[[nodiscard]] result<void> verify_removals(verifying&, connection&, log_gaps);
+
 /// After verify_log: compares with its head.
 [[nodiscard]] result<void> verify_views(verifying&, const std::filesystem::path& file);
 

@@ -1,12 +1,10 @@
 #include "base/names.hpp"
 #include "store/sqlite/event_row.hpp"
-#include "store/sqlite/rule_rows.hpp"
 #include "store/sqlite/verify_impl.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <functional>
 #include <unordered_map>
 #include <vector>
 
@@ -21,15 +19,6 @@ constexpr std::size_t jumps_max = 10'000;
 constexpr const char* file_name = "events.db";
 constexpr const char* step_events = "events.db: events";
 
-struct hole {
-    position first = 0, last = 0;
-};
-/// A version that does not follow the one before.
-struct jump {
-    position at = 0;
-    std::string what;
-};
-
 class log_look {
 public:
     log_look(verifying& look, connection& db) : look_{look}, db_{db} {}
@@ -39,12 +28,15 @@ public:
         const auto head = db_.integer("SELECT max(position) FROM events");
         if (!head) return fail(head.error());
         head_ = static_cast<position>(*head);
-        if (auto ok = look_for_last_hole(); !ok) return ok;
+        // A hole may stand at the very end.
+        const auto removed = last_removed(db_);
+        if (!removed) return fail(removed.error());
+        head_ = std::max(head_, *removed);
         look_.report().head = head_;
         if (auto ok = walk(); !ok) return ok;
         if (auto ok = count_tags_listed(); !ok) return ok;
         if (auto ok = check_keys_and_streams(); !ok) return ok;
-        return check_removals();
+        return verify_removals(look_, db_, std::move(gaps_));
     }
 
 private:
@@ -84,115 +76,6 @@ private:
                      .remedy = remedy_for(file_name)});
     }
 
-    /// A database that a server has not opened since lacks the newer tables.
-    [[nodiscard]] result<bool> has_table(std::string_view name) {
-        const auto there = db_.integer(fmt::format(
-            "SELECT count(*) FROM sqlite_schema WHERE type='table' AND name='{}'", name));
-        if (!there) return fail(there.error());
-        return *there != 0;
-    }
-    /// Each row of a table whose rows carry their own checksums.
-    template <class Row>
-    result<void> each(std::string_view table, std::string_view columns,
-                      result<Row> (*read)(const connection&, const statement&),
-                      const std::function<void(const Row&)>& take) {
-        const auto there = has_table(table);
-        if (!there) return fail(there.error());
-        if (!*there) return {};
-        auto rows = db_.prepare(fmt::format("SELECT {} FROM {} ORDER BY 1", columns, table));
-        if (!rows) return fail(rows.error());
-        int code = rows->step();
-        for (; code == SQLITE_ROW; code = rows->step()) {
-            const auto row = read(db_, *rows);
-            if (row) {
-                take(*row);
-            } else if (auto ok = as_finding(look_, db_.file(), fail(row.error())); !ok) {
-                return ok;
-            }
-        }
-        if (code != SQLITE_DONE) return fail(db_.failure(code, table));
-        return {};
-    }
-    /// A hole may stand at the very end.
-    result<void> look_for_last_hole() {
-        const auto there = has_table("holes");
-        if (!there) return fail(there.error());
-        if (!*there) return {};
-        auto last = db_.prepare(
-            fmt::format("SELECT {} FROM holes ORDER BY first DESC LIMIT 1", hole_columns));
-        if (!last) return fail(last.error());
-        const int code = last->step();
-        if (code == SQLITE_DONE) return {};
-        if (code != SQLITE_ROW) {
-            auto failed = db_.failure(code, "look for the last hole");
-            // It is met again when all are read.
-            return failed.code == store_errc::corrupt ? result<void>{} : fail(std::move(failed));
-        }
-        if (const auto row = read_hole(db_, *last)) head_ = std::max(head_, row->last);
-        return {};
-    }
-    /// What the walk did not find is compared with what was removed by now: a server may have
-    /// removed more since, and whatever it removed by then is recorded. One moment for all tables.
-    result<void> check_removals() {
-        if (auto ok = db_.execute("BEGIN"); !ok) return ok;
-        auto done = [&]() -> result<void> {
-            if (auto ok = read_holes(); !ok) return ok;
-            for (const auto& gap : gaps_) missing(gap.first, gap.last);
-            check_versions_missing();
-            if (auto ok = check_there(); !ok) return ok;
-            return check_traces();
-        }();
-        db_.roll_back();
-        return done;
-    }
-    /// No event stands where one was removed.
-    result<void> check_there() {
-        auto asked = db_.prepare("SELECT position FROM events WHERE position>=?1 AND position<=?2");
-        if (!asked) return fail(asked.error());
-        for (const auto& one : holes_) {
-            run_scope scope{*asked};
-            int code = asked->bind(1, one.first).bind(2, one.last).step();
-            for (; code == SQLITE_ROW; code = asked->step()) {
-                const position pos = asked->natural(0);
-                found(pos, pos, fmt::format("event {} is there and recorded as removed", pos));
-            }
-            if (code != SQLITE_DONE) {
-                auto failed = db_.failure(code, "look into a hole");
-                // The walk has met it and named it.
-                if (failed.code != store_errc::corrupt) return fail(std::move(failed));
-            }
-        }
-        return {};
-    }
-    result<void> read_holes() {
-        return each<hole_row>("holes", hole_columns, read_hole, [this](const hole_row& one) {
-            if (one.last < one.first || (!holes_.empty() && one.first <= holes_.back().last)) {
-                found(one.first, one.last,
-                      fmt::format("the recorded hole from {} to {} does not fit the others",
-                                  one.first, one.last));
-            }
-            look_.report().removed += one.last - one.first + 1;
-            holes_.push_back({one.first, one.last});
-        });
-    }
-    result<void> check_traces() {
-        auto ok = each<rule_row>("stream_rules", rule_columns, read_rule, [](const rule_row&) {});
-        if (!ok) return ok;
-        return each<removed_row>(
-            "removed_ids", removed_columns, read_removed, [this](const removed_row& one) {
-                if (removed(one.pos)) return;
-                found(one.pos, one.pos,
-                      fmt::format("the id of event {} is kept as removed, and no hole is recorded",
-                                  one.pos));
-            });
-    }
-    [[nodiscard]] bool removed(position pos) const {
-        const auto next =
-            std::upper_bound(holes_.begin(), holes_.end(), pos,
-                             [](position at, const hole& one) { return at < one.first; });
-        return next != holes_.begin() && std::prev(next)->last >= pos;
-    }
-
     /// In short transactions: the server's WAL is not held up for the whole log.
     result<void> walk() {
         position after = 0;
@@ -224,7 +107,7 @@ private:
             after = reached;
             look_.step(step_events, after, head_);
         }
-        if (last_ < head_) gaps_.push_back({last_ + 1, head_});
+        if (last_ < head_) gaps_.positions.push_back({last_ + 1, head_});
         look_.step(step_events, head_, head_);
         return {};
     }
@@ -248,7 +131,7 @@ private:
                 auto failed = db_.failure(code, "read an event");
                 if (failed.code != store_errc::corrupt) return fail(std::move(failed));
                 if (from == 0) from = pos;
-                unreadable_ = true;
+                gaps_.unreadable = true;
                 last_ = pos;
             } else {
                 say(pos - 1);
@@ -257,23 +140,6 @@ private:
         say(end);
         return {};
     }
-    void missing(position first, position last) {
-        // Those between recorded holes.
-        position from = 0;
-        for (position pos = first; pos <= last; ++pos) {
-            const bool lost = !removed(pos);
-            if (lost && from == 0) from = pos;
-            if (from != 0 && (!lost || pos == last)) {
-                const position upto = lost ? pos : pos - 1;
-                found(from, upto,
-                      from == upto ? fmt::format("event {} is missing and was not removed", from)
-                                   : fmt::format("events {} to {} are missing and were not removed",
-                                                 from, upto));
-                from = 0;
-            }
-        }
-    }
-
     result<const named*> name_of(names& known, statement& asked, std::uint64_t id) {
         if (const auto kept = known.find(id); kept != known.end()) return &kept->second;
         run_scope scope{asked};
@@ -295,7 +161,7 @@ private:
     result<void> check(const statement& at) {
         const event_row row = row_of(at);
         ++look_.report().events;
-        if (row.pos > last_ + 1) gaps_.push_back({last_ + 1, row.pos - 1});
+        if (row.pos > last_ + 1) gaps_.positions.push_back({last_ + 1, row.pos - 1});
         last_ = row.pos;
         const auto tenant = name_of(tenants_, tenant_, row.tenant);
         if (!tenant) return fail(tenant.error());
@@ -334,9 +200,9 @@ private:
                   fmt::format("event {} has version {} in {}, after version {}", row.pos, row.ver,
                               stream, before));
         } else {
-            versions_missing_ += row.ver - before - 1;
-            if (row.ver != before + 1 && !unreadable_ && jumps_.size() < jumps_max) {
-                jumps_.push_back(
+            gaps_.versions_missing += row.ver - before - 1;
+            if (row.ver != before + 1 && !gaps_.unreadable && gaps_.jumps.size() < jumps_max) {
+                gaps_.jumps.push_back(
                     {row.pos, fmt::format("event {} has version {} in {}, after version {}",
                                           row.pos, row.ver, stream, before)});
             }
@@ -375,22 +241,12 @@ private:
         const auto listed =
             db_.integer(fmt::format("SELECT count(*) FROM event_tags WHERE position<={}", head_));
         if (!listed) return fail(listed.error());
-        if (static_cast<std::uint64_t>(*listed) > tags_listed_ && !unreadable_) {
+        if (static_cast<std::uint64_t>(*listed) > tags_listed_ && !gaps_.unreadable) {
             found(0, 0,
                   fmt::format("tags are listed for {} events that do not have them",
                               static_cast<std::uint64_t>(*listed) - tags_listed_));
         }
         return {};
-    }
-    void check_versions_missing() {
-        if (holes_.empty()) {
-            for (auto& jump : jumps_) found(jump.at, jump.at, std::move(jump.what));
-        }
-        if (!unreadable_ && versions_missing_ > look_.report().removed) {
-            found(0, 0,
-                  fmt::format("{} versions of streams are missing and {} events were removed",
-                              versions_missing_, look_.report().removed));
-        }
     }
     result<void> check_keys_and_streams() {
         const auto streams = db_.integer("SELECT count(*) FROM streams");
@@ -418,15 +274,11 @@ private:
     names tenants_, streams_, types_, categories_;
     std::unordered_map<std::uint64_t, std::unordered_map<std::string, std::uint64_t>> tag_ids_;
     std::unordered_map<std::uint64_t, version> versions_;
-    std::vector<hole> gaps_;   ///< positions the walk did not find
-    std::vector<jump> jumps_;  ///< losses unless something was removed
-    std::vector<hole> holes_;  ///< ascending
+    log_gaps gaps_;
     position head_ = 0;
     position last_ = 0;
     unix_us last_time_ = 0;
-    std::uint64_t versions_missing_ = 0;
     std::uint64_t tags_listed_ = 0;
-    bool unreadable_ = false;
 };
 
 }  // namespace
