@@ -80,15 +80,7 @@ private:
     [[nodiscard]] bool may_take_request() const noexcept;
     [[nodiscard]] bool take_head();
     void begin_request(std::string_view head);
-    void begin_body(const std::shared_ptr<exchange>&, std::optional<response> refused);
-    [[nodiscard]] bool take_body_bytes();
-    bool take_body(std::string_view) override;
-    bool begin_chunk(std::uint64_t bytes) override;
-    /// False: there is no room for it, see body_fault_.
-    [[nodiscard]] bool give_body(exchange&, std::string_view);
-    void end_body();
     [[nodiscard]] bool take_tunnel_bytes();
-    void body_broken(error);
     void dispatch(const std::shared_ptr<exchange>&);
     void refuse(const error&);
     void answer_and_end(exchange&, response);
@@ -97,6 +89,16 @@ private:
     [[nodiscard]] std::string_view input() const noexcept {
         return {in_.get() + in_begin_, in_end_ - in_begin_};
     }
+
+    // connection_body.cpp
+    void begin_body(const std::shared_ptr<exchange>&, std::optional<response> refused);
+    [[nodiscard]] bool take_body_bytes();
+    bool take_body(std::string_view) override;
+    bool begin_chunk(std::uint64_t bytes) override;
+    /// False: there is no room for it, see body_fault_.
+    [[nodiscard]] bool give_body(exchange&, std::string_view);
+    void end_body();
+    void body_broken(error);
 
     // connection_out.cpp
     void send_ready();
