@@ -57,7 +57,8 @@ error findings::to_error() const {
     boost::json::array errors;
     for (const auto& [pointer, detail] : list_)
         errors.push_back(boost::json::object{{"pointer", pointer}, {"detail", detail}});
-    std::string text = "The body is not what this call takes";
+    std::string text{subject_};
+    text += " what this call takes";
     if (!list_.empty()) {
         const auto& [pointer, detail] = list_.front();
         text += ": ";

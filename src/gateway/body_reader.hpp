@@ -21,6 +21,8 @@ namespace flexcore::gateway {
 
 class findings {
 public:
+    /// `subject`: what is read, as the error's sentence begins. A literal.
+    explicit findings(std::string_view subject = "The body is not") noexcept : subject_{subject} {}
     void add(std::string pointer, std::string detail);
     [[nodiscard]] bool any() const noexcept { return !list_.empty(); }
     /// More are not kept: whoever looks for them may stop.
@@ -28,6 +30,7 @@ public:
     [[nodiscard]] error to_error() const;
 
 private:
+    std::string_view subject_;
     std::vector<std::pair<std::string, std::string>> list_;
 };
 

@@ -26,7 +26,7 @@ constexpr std::size_t message_depth_max = 4;
 std::expected<std::uint64_t, std::string> read_credit(std::string_view text) {
     const auto root = json::parse(text, message_depth_max);
     if (!root) return std::unexpected{root.error().client};
-    findings found;
+    findings found{"The message is not"};
     object_reader from{*root, "", found};
     std::uint64_t credit = 0;
     if (const auto value = from.require("credit")) {

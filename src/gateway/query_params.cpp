@@ -88,7 +88,7 @@ std::string wrong_type(std::string_view type) { return "must be of type " + std:
 result<std::string> query_params_json(const bus::query_descriptor& query,
                                       const resolved_target& at) {
     const declared from = declared_by(query.params_schema);
-    findings found;
+    findings found{"The query parameters are not"};
     std::string out = "{";
     std::vector<std::string_view> done;
     for (const query_arg& arg : at.args) {
