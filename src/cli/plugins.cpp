@@ -2,8 +2,7 @@
 #include "base/json.hpp"
 #include "cli/listing_impl.hpp"
 #include "cli/terminal.hpp"
-
-#include <CLI/CLI.hpp>
+#include "cli/verbs_impl.hpp"
 
 #include <fmt/format.h>
 #include <boost/json/serialize.hpp>
@@ -168,21 +167,12 @@ int health(const context& c, const options& o) {
 }  // namespace
 
 void add_plugins(CLI::App& app, context& c) {
-    auto* plugins = app.add_subcommand("plugins", "Load, unload, run and look after plugins");
-    plugins->require_subcommand(1);
-    const auto sub = [&](const char* name, const char* about,
-                         int (*run)(const context&, const options&), bool named) {
-        auto* one = plugins->add_subcommand(name, about);
-        auto o = std::make_shared<options>();
-        if (named)
-            one->add_option("NAME", o->name, "The plugin, as in `flexcore plugins list`")
-                ->required()
-                ->type_name("");
-        one->callback([o, run, &c] { c.action = [o, run, &c] { return run(c, *o); }; });
-        return std::pair{one, o};
+    verbs<options> all{app, c, "plugins", "Load, unload, run and look after plugins"};
+    const auto named = [&](const char* verb, const char* does, verbs<options>::runner run) {
+        return all.add_named(verb, does, run, "NAME", "The plugin, as in `flexcore plugins list`");
     };
     {
-        const auto [one, o] = sub("list", "The loaded plugins", list, false);
+        const auto [one, o] = all.add("list", "The loaded plugins", list);
         o->list.all = true;
         add_watch_options(*one, o->watch);
         add_client_options(*one, o->client, c);
@@ -194,14 +184,14 @@ void add_plugins(CLI::App& app, context& c) {
     }
     {
         const auto [one, o] =
-            sub("show", "One plugin: what it brings, how it is doing", show_one, true);
+            named("show", "One plugin: what it brings, how it is doing", show_one);
         add_watch_options(*one, o->watch);
         add_client_options(*one, o->client, c);
         one->footer(
             "Examples:\n  flexcore plugins show orders\n  flexcore plugins show orders --json");
     }
     {
-        const auto [one, o] = sub("load", "Load a plugin into the running server", load, false);
+        const auto [one, o] = all.add("load", "Load a plugin into the running server", load);
         one->add_option("FILE", o->name, "The plugin's file, as `plugins/orders.so`")
             ->required()
             ->type_name("FILE");
@@ -216,14 +206,12 @@ void add_plugins(CLI::App& app, context& c) {
             "  flexcore plugins load mail.so --config '{\"from\": \"shop@example.org\"}'");
     }
     {
-        const auto [one, o] =
-            sub("unload", "Let its open calls end, then take it out", unload, true);
+        const auto [one, o] = named("unload", "Let its open calls end, then take it out", unload);
         add_client_options(*one, o->client, c);
         one->footer("Examples:\n  flexcore plugins unload counter");
     }
     {
-        const auto [one, o] =
-            sub("execute", "Run its processor: bytes in, bytes out", execute, true);
+        const auto [one, o] = named("execute", "Run its processor: bytes in, bytes out", execute);
         one->add_option("--data", o->data, "The bytes: text, @FILE or - (default: none)")
             ->type_name("TEXT");
         one->add_option("--content-type", o->content_type, "What kind of bytes they are")
@@ -240,7 +228,7 @@ void add_plugins(CLI::App& app, context& c) {
             "  generate | flexcore plugins execute echo --data - > out");
     }
     {
-        const auto [one, o] = sub("health", "Ask a plugin how it is, now", health, true);
+        const auto [one, o] = named("health", "Ask a plugin how it is, now", health);
         add_watch_options(*one, o->watch);
         add_client_options(*one, o->client, c);
         one->footer(

@@ -1,8 +1,7 @@
 // flexcore projections: list, show, rebuild, pause, resume, skip
 #include "cli/listing_impl.hpp"
 #include "cli/terminal.hpp"
-
-#include <CLI/CLI.hpp>
+#include "cli/verbs_impl.hpp"
 
 #include <fmt/format.h>
 #include <boost/json/serialize.hpp>
@@ -128,22 +127,14 @@ int skip(const context& c, const options& o) {
 }  // namespace
 
 void add_projections(CLI::App& app, context& c) {
-    auto* projections =
-        app.add_subcommand("projections", "How far the read models are; rebuild, pause, resume");
-    projections->require_subcommand(1);
-    const auto sub = [&](const char* name, const char* about,
-                         int (*run)(const context&, const options&), bool named) {
-        auto* one = projections->add_subcommand(name, about);
-        auto o = std::make_shared<options>();
-        if (named)
-            one->add_option("NAME", o->name, "The projection, as in `flexcore projections list`")
-                ->required()
-                ->type_name("");
-        one->callback([o, run, &c] { c.action = [o, run, &c] { return run(c, *o); }; });
-        return std::pair{one, o};
+    verbs<options> all{app, c, "projections",
+                       "How far the read models are; rebuild, pause, resume"};
+    const auto named = [&](const char* verb, const char* does, verbs<options>::runner run) {
+        return all.add_named(verb, does, run, "NAME",
+                             "The projection, as in `flexcore projections list`");
     };
     {
-        const auto [one, o] = sub("list", "All projections, how far each is", list, false);
+        const auto [one, o] = all.add("list", "All projections, how far each is", list);
         o->list.all = true;
         add_watch_options(*one, o->watch);
         add_client_options(*one, o->client, c);
@@ -155,7 +146,7 @@ void add_projections(CLI::App& app, context& c) {
     }
     {
         const auto [one, o] =
-            sub("show", "One projection, with its error if it stopped", show_one, true);
+            named("show", "One projection, with its error if it stopped", show_one);
         add_watch_options(*one, o->watch);
         add_client_options(*one, o->client, c);
         one->footer(
@@ -164,8 +155,7 @@ void add_projections(CLI::App& app, context& c) {
             "  flexcore projections show orders --watch --every 0.2");
     }
     {
-        const auto [one, o] =
-            sub("rebuild", "Build its read models anew from the log", rebuild, true);
+        const auto [one, o] = named("rebuild", "Build its read models anew from the log", rebuild);
         CLI::Option* wait =
             one->add_flag("--wait", o->wait, "Return when it is done, with progress");
         one->add_flag("--quiet", o->quiet, "No progress on standard error")->needs(wait);
@@ -179,7 +169,7 @@ void add_projections(CLI::App& app, context& c) {
             "  flexcore projections rebuild orders --json");
     }
     {
-        const auto [one, o] = sub("pause", "Apply no more events", pause, true);
+        const auto [one, o] = named("pause", "Apply no more events", pause);
         add_client_options(*one, o->client, c);
         one->footer(
             "Its rows stay as they are and are still served.\n"
@@ -187,12 +177,12 @@ void add_projections(CLI::App& app, context& c) {
             "  flexcore projections pause orders");
     }
     {
-        const auto [one, o] = sub("resume", "Go on where it paused or stopped", resume, true);
+        const auto [one, o] = named("resume", "Go on where it paused or stopped", resume);
         add_client_options(*one, o->client, c);
         one->footer("Examples:\n  flexcore projections resume orders");
     }
     {
-        const auto [one, o] = sub("skip", "Pass over the event at which it stopped", skip, true);
+        const auto [one, o] = named("skip", "Pass over the event at which it stopped", skip);
         one->add_option("--position", o->position,
                         "Of that event: `poison_position` of `flexcore projections show`")
             ->required()

@@ -1,8 +1,7 @@
 // flexcore streams: list, show, settings, delete
 #include "base/json.hpp"
 #include "cli/listing_impl.hpp"
-
-#include <CLI/CLI.hpp>
+#include "cli/verbs_impl.hpp"
 
 #include <fmt/format.h>
 #include <boost/json/serialize.hpp>
@@ -164,21 +163,12 @@ int remove(const context& c, const options& o) {
 }  // namespace
 
 void add_streams(CLI::App& app, context& c) {
-    auto* streams = app.add_subcommand("streams", "List streams, keep or delete what is in them");
-    streams->require_subcommand(1);
-    const auto sub = [&](const char* name, const char* about,
-                         int (*run)(const context&, const options&), bool named) {
-        auto* one = streams->add_subcommand(name, about);
-        auto o = std::make_shared<options>();
-        if (named)
-            one->add_option("STREAM", o->name, "The stream, as `sales.order-1001`")
-                ->required()
-                ->type_name("");
-        one->callback([o, run, &c] { c.action = [o, run, &c] { return run(c, *o); }; });
-        return std::pair{one, o};
+    verbs<options> all{app, c, "streams", "List streams, keep or delete what is in them"};
+    const auto named = [&](const char* verb, const char* does, verbs<options>::runner run) {
+        return all.add_named(verb, does, run, "STREAM", "The stream, as `sales.order-1001`");
     };
     {
-        const auto [one, o] = sub("list", "Streams by name", list, false);
+        const auto [one, o] = all.add("list", "Streams by name", list);
         one->add_option("--category", o->category, "Only streams of this category")
             ->type_name("NAME");
         one->add_option("--prefix", o->prefix, "Only streams whose name begins like this")
@@ -194,7 +184,7 @@ void add_streams(CLI::App& app, context& c) {
             "  flexcore streams list --all --json | jq -r .stream");
     }
     {
-        const auto [one, o] = sub("show", "One stream: version, times, settings", show_one, true);
+        const auto [one, o] = named("show", "One stream: version, times, settings", show_one);
         add_watch_options(*one, o->watch);
         add_client_options(*one, o->client, c);
         one->footer(
@@ -204,7 +194,7 @@ void add_streams(CLI::App& app, context& c) {
             "  flexcore streams show counter-c1 --watch");
     }
     {
-        const auto [one, o] = sub("settings", "How long its events are kept", settings, true);
+        const auto [one, o] = named("settings", "How long its events are kept", settings);
         one->add_option("--max-age", o->max_age,
                         "Events older than this are gone: seconds, or 15min, 12h, 30d; none")
             ->type_name("TIME");
@@ -223,7 +213,7 @@ void add_streams(CLI::App& app, context& c) {
             "  flexcore streams settings sensor-7 --max-age none");
     }
     {
-        const auto [one, o] = sub("delete", "Delete a stream's events", remove, true);
+        const auto [one, o] = named("delete", "Delete a stream's events", remove);
         one->add_option("--expected-version", o->expected,
                         "Only when it is there: any (default), exists or a version")
             ->type_name("VERSION");
