@@ -92,6 +92,35 @@ TEST_CASE("http client: an answer cut off is broken, silence is a timeout") {
     CHECK(silent.error().client.find("within 0.3 s") != std::string::npos);
 }
 
+TEST_CASE("http client: a chunked answer cut inside its only chunk is broken") {
+    // Beast alone has an assertion there.
+    scripted_server server{[&](scripted_connection& c, int) {
+        (void)c.request();
+        c.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n");
+    }};
+    const auto cut = client_of(server.port()).ask(post("x"));
+    REQUIRE_FALSE(cut);
+    CHECK(cut.error().code == cli_errc::broken);
+    auto client = client_of(server.port());
+    REQUIRE(client.open(post("x")));
+    const auto part = client.read_part();
+    REQUIRE_FALSE(part);
+    CHECK(part.error().code == cli_errc::broken);
+}
+
+TEST_CASE("http client: an empty chunked answer is an empty body") {
+    scripted_server server{[&](scripted_connection& c, int) {
+        (void)c.request();
+        c.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        c.send("0\r\n");
+        c.send("\r\n");
+        c.wait_closed();
+    }};
+    const auto answer = client_of(server.port()).ask(post("x"));
+    REQUIRE(answer);
+    CHECK(answer->body.empty());
+}
+
 TEST_CASE("http client: what is not HTTP is a bad answer") {
     scripted_server server{[&](scripted_connection& c, int) {
         (void)c.request();
