@@ -5,6 +5,7 @@ import threading
 import uuid
 
 from flexcore import client, failure
+from keepers import keep
 from ledger import operation
 from streams import raw_connection
 
@@ -19,7 +20,7 @@ class load:
         self.port, self.book = port, book
         self._stopping = threading.Event()
         self.threads = []
-        for kind in (self._single, self._exact, self._several_streams, self._bulk, self._counter, self._orders):
+        for kind in (self._single, self._exact, self._several_streams, self._bulk, self._counter, self._orders, self._kept):
             for copy in range(copies):
                 seed = random.randrange(1 << 60)
                 self.threads.append(threading.Thread(target=self._run, args=(kind, copy, seed), daemon=True))
@@ -120,6 +121,10 @@ class load:
                     "lines": lines}
             self._send(one, command("sales.place_order", name, data))
             placed.append(name)
+
+    def _kept(self, _copy, random):
+        """Streams with settings, deleted, written again, deleted for good."""
+        keep(self.book, self.port, random, self._stopping)
 
 
 def append(stream, count, random, padding=0):

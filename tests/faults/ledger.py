@@ -7,6 +7,8 @@ import itertools
 import json
 import threading
 
+from keepers import keeper
+
 
 class operation:
     """kind: "append", "appends", "line" or "command". events: [(stream, id, data)] of an append, in order."""
@@ -26,6 +28,13 @@ class ledger:
         self._lock = threading.Lock()
         self.operations = []
         self.unexpected = []
+        self.keepers = []   # all streams with settings and deletions
+        self.resting = []   # those of them that no thread works on
+
+    def new_keeper(self):
+        made = keeper()
+        self.keepers.append(made)
+        return made
 
     def sent(self, one):
         with self._lock:
