@@ -55,7 +55,8 @@ struct window {
 /// What one connection knows of the answer that comes in.
 struct in_flight {
     std::string problem;
-    std::uint64_t broken = 0;  // on end
+    std::uint64_t broken = 0;   // on end
+    std::uint64_t sent_ns = 0;  // its request, which may have been due before
 };
 
 /// The connections of one thread.
@@ -112,6 +113,7 @@ private:
     void send(load_connection& one, std::uint64_t since) {
         requests_.render(one.out, one.index());
         one.sent_ns = since;
+        answers_[one.index()].sent_ns = monotonic_ns();
         loop_.flush(one);
     }
     result<void> read(load_connection& one) {
@@ -124,10 +126,12 @@ private:
             },
             [&](int status) {
                 const std::uint64_t now = monotonic_ns();
-                if (status >= 400)
+                if (status >= 400) {
                     ++tally.errors[name_of_refusal(status, own.problem)];
-                else if (times_.holds(now))
+                    if (times_.holds(now)) tally.refusals.add(now - own.sent_ns);
+                } else if (times_.holds(now)) {
                     tally.latency.add(now - one.sent_ns);
+                }
                 own.problem.clear();
                 own.broken = 0;
                 if (on_.answered != nullptr) ++*on_.answered;
@@ -179,6 +183,7 @@ void take_events(std::string& line, std::string_view body, const Take& take) {
 
 void load_tally::add(const load_tally& other) {
     latency.add(other.latency);
+    refusals.add(other.refusals);
     bytes += other.bytes;
     for (const auto& [name, count] : other.errors) errors[name] += count;
     seconds = std::max(seconds, other.seconds);

@@ -37,7 +37,8 @@ struct load_plan {
 
 struct load_tally {
     load_histogram latency;
-    std::uint64_t bytes = 0;                      ///< of bodies
+    load_histogram refusals;  ///< of answers that are errors, from their sending
+    std::uint64_t bytes = 0;  ///< of bodies
     std::map<std::string, std::uint64_t> errors;  ///< by reason, code or status
     double seconds = 0;                           ///< measured; less when it was ended early
 

@@ -104,13 +104,16 @@ void print(const tally& all, double seconds) {
     const auto& [sum, items] = all;
     std::printf(
         "{\"count\":%llu,\"per_s\":%.1f,\"items_per_s\":%.1f,\"bytes_per_s\":%.0f,\"errors\":%llu,"
-        "\"first_error\":\"%s\",\"p50_us\":%.1f,\"p95_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f}\n",
+        "\"first_error\":\"%s\",\"p50_us\":%.1f,\"p95_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,"
+        "\"refused_per_s\":%.1f,\"refused_p50_us\":%.1f,\"refused_p99_us\":%.1f}\n",
         static_cast<unsigned long long>(sum.latency.count()),
         static_cast<double>(sum.latency.count()) / seconds, static_cast<double>(items) / seconds,
         static_cast<double>(sum.bytes) / seconds,
         static_cast<unsigned long long>(sum.error_count()),
         sum.errors.empty() ? "" : sum.errors.begin()->first.c_str(), sum.latency.part_us(0.50),
-        sum.latency.part_us(0.95), sum.latency.part_us(0.99), sum.latency.max_us());
+        sum.latency.part_us(0.95), sum.latency.part_us(0.99), sum.latency.max_us(),
+        static_cast<double>(sum.refusals.count()) / seconds, sum.refusals.part_us(0.50),
+        sum.refusals.part_us(0.99));
 }
 
 }  // namespace

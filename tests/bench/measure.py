@@ -31,13 +31,13 @@ class bench:
             command += ["--" + name, str(value)]
         return _figures(subprocess.run([*command, *words], capture_output=True, text=True, check=False))
 
-    def start_load(self, port, *words, connections=8, seconds=600, **options):
-        """A load in the background; `terminate` it."""
+    def start_load(self, port, *words, connections=8, seconds=600, stdout=subprocess.DEVNULL, **options):
+        """A load in the background; `terminate` it, or with a pipe as stdout take its figures when it has ended."""
         command = [os.path.join(self.build, "tests", "load"), "--port", str(port), "--connections", str(connections),
                    "--seconds", str(seconds)]
         for name, value in options.items():
             command += ["--" + name, str(value)]
-        return subprocess.Popen([*command, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return subprocess.Popen([*command, *words], stdout=stdout, stderr=subprocess.DEVNULL, text=True)
 
     def wrk(self, port, path, threads, connections, headers=()):
         command = ["wrk", f"-t{threads}", f"-c{connections}", f"-d{self.seconds}s", "-s", os.path.join(HERE, "report.lua")]

@@ -1,4 +1,6 @@
 """Rows of targets.md: rebuild, memory, CPU, start."""
+import json
+import subprocess
 import time
 
 import flexcore
@@ -94,3 +96,30 @@ def cpu(bench):
 
 def _plain(name, target, unit, value):
     return {"row": name, "target": target, "unit": unit, "value": value}
+
+
+OVERLOAD_TIMES = 5
+# A queue as one bounds it who wants a command answered within 50 ms.
+OVERLOAD_QUEUE = 500
+
+
+def overload(bench):
+    """Commands due at five times the rate that 64 connections reach: what is still done, how fast the rest is refused."""
+    words = ("request", "POST", "/v1/commands", '{"type":"counter.increment","id":"$(u4)","data":{"by":1}}')
+    with bench.server(("counter",), {"store.queue_events_max": OVERLOAD_QUEUE}) as server:
+        probes = []
+
+        def pressed(rate):
+            probe = bench.start_load(server.port, "request", "GET", "/livez", connections=1, rate=100, seconds=bench.seconds,
+                                     stdout=subprocess.PIPE)
+            figures = bench.load(server.port, *words, connections=2 * OVERLOAD_QUEUE, rate=rate)
+            probes.append(json.loads(probe.communicate()[0]))
+            return figures
+
+        peak = bench.load(server.port, *words)
+        ours, before = bench.alternately(lambda: pressed(OVERLOAD_TIMES * peak["per_s"]), lambda: bench.load(server.port, *words))
+    refused = {"p50_us": ours["refused_p50_us"], "p99_us": ours["refused_p99_us"]}
+    yield {"row": f"overload: commands due at {OVERLOAD_TIMES} times the peak, done", "target": "0.9 x the peak", "unit": "commands/s",
+           "value": ours["per_s"], "baseline": "peak, 64 connections", "baseline_value": before["per_s"]}
+    yield {"row": "overload: refused", "target": "5 ms", "unit": "refusals/s", "value": ours["refused_per_s"], "figures": refused}
+    yield _plain("overload: /livez beside it", "p99 50 ms", "ms p99", max(one["p99_us"] for one in probes) / 1000)

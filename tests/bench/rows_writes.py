@@ -1,7 +1,8 @@
 """Rows of targets.md: appends, commands, bulk, plugin calls, propagation."""
 import json
 
-from measure import PAYLOAD, bulk_line, event_json
+from fill import fill
+from measure import PAYLOAD, bulk_line, event_json, median
 
 STREAMS = 1000
 
@@ -62,3 +63,20 @@ def propagation(bench):
                                                        connections=1, rate=1000))
     yield {"row": "append to SSE subscriber at 1,000 events/s", "target": "p95 5 ms", "unit": "ms p95", "value": ours["p95_us"] / 1000,
            "figures": ours}
+
+
+FEW = 10_000
+
+
+def append_growth(bench):
+    """The same appends to a small log and to a large one, one after the other: the log cannot be made small again."""
+    body = '{"events":[' + event_json() + "]}"
+    many = 10 * bench.events
+    with bench.server(()) as server:
+        def rounds(at):
+            fill(server, bulk_line(f"bench-$(m{STREAMS})"), at)
+            return median([bench.load(server.port, "request", "POST", f"/v1/streams/bench-$(r{STREAMS})/events", body)
+                           for _ in range(bench.rounds)])
+        small, large = rounds(FEW), rounds(many)
+    yield {"row": f"single append at {many:,} events", "target": "1/1.3 of that at 10,000", "unit": "appends/s", "value": large["per_s"],
+           "figures": large, "baseline": f"at {FEW:,} events", "baseline_value": small["per_s"], "baseline_figures": small}
