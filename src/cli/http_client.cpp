@@ -237,7 +237,6 @@ struct http_client::state {
         }
     }
 
-private:
     std::function<void(std::uint64_t, beast::string_view, beast_error&)> on_chunk =
         [this](std::uint64_t, beast::string_view, beast_error&) { chunk_seen = true; };
 };

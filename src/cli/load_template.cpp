@@ -1,10 +1,9 @@
 #include "cli/load_template.hpp"
 
-#include <time.h>
-
 #include <fmt/format.h>
 
 #include <charconv>
+#include <ctime>
 
 namespace flexcore::cli {
 

@@ -131,7 +131,7 @@ void execute_plugin(const std::shared_ptr<api>& on, request& asked, responder an
 
 void plugin_health(const std::shared_ptr<api>& on, request& asked, responder answer) {
     if (auto ok = on->may(asked, "read", asked.param(0)); !ok) return answer(ok.error());
-    const std::string name = asked.param(0);
+    const std::string& name = asked.param(0);
     on->services.plugins.health(
         name, [name, answer = std::move(answer)](result<telemetry::health_report> report) mutable {
             if (!report) return answer(report.error());

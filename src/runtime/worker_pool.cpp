@@ -56,12 +56,13 @@ struct worker_pool::state {
     }
 };
 
-worker_pool::worker_pool(std::string name, std::size_t threads)
+worker_pool::worker_pool(std::string_view name, std::size_t threads)
     : state_{std::make_unique<state>()} {
     FLEXCORE_CHECK(threads > 0);
     for (std::size_t i = 0; i < threads; ++i)
-        state_->threads.push_back(start_thread(name.substr(0, 10) + "-" + std::to_string(i),
-                                               [s = state_.get()] { s->work(); }));
+        state_->threads.push_back(
+            start_thread(std::string{name.substr(0, 10)} + "-" + std::to_string(i),
+                         [s = state_.get()] { s->work(); }));
 }
 
 worker_pool::~worker_pool() { stop(); }

@@ -9,14 +9,14 @@
 
 #include <cstddef>
 #include <memory>
-#include <string>
+#include <string_view>
 
 namespace flexcore::runtime {
 
 class worker_pool final : public executor {
 public:
     /// `name` becomes the threads' name ("work" → "fc-work-0"), at most 10 characters.
-    worker_pool(std::string name, std::size_t threads);
+    worker_pool(std::string_view name, std::size_t threads);
     ~worker_pool() override;
 
     void post(task work) override;
