@@ -340,6 +340,12 @@ result<append_outcome> decide(append_request& request, write_batch& batch, log_s
         batch.appends.push_back({.origin = request.origin});
         return std::move(**written);
     }
+    // Nobody has seen that position: of another log, it would switch the condition off.
+    if (request.condition && request.condition->after > batch.head) {
+        return fail(store_errc::invalid_request,
+                    fmt::format("the condition's position {} lies beyond the end of the log",
+                                request.condition->after));
+    }
     if (auto ok = check_expectations(request, batch, log); !ok) {
         return fail(std::move(ok.error()));
     }

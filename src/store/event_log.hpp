@@ -40,6 +40,7 @@ struct stream_append {
 };
 
 /// Holds when no event of the tenant after `after` matches (of this batch: only earlier appends).
+/// A position beyond the log's end is an invalid_request.
 /// What would take too long to find out is refused as an invalid_request.
 struct append_condition {
     selector none_match;

@@ -32,6 +32,20 @@ void fill(event_log& log) {
 
 }  // namespace
 
+TEST_CASE("condition: a position beyond the log's end is refused, nobody has seen it",
+          "[store][condition]") {
+    store_under_test store{each_backend()};
+    event_log& log = store.log();
+    appended(log, {.stream = "s", .events = {{.tags = {"seat"}}}});
+    const auto under = [&](position after) {
+        return append(log, {.appends = {{.stream = "t"}},
+                            .condition = append_condition{{{.tags = {"seat"}}}, after}});
+    };
+    CHECK(code_of(under(2)) == make_error_code(store_errc::invalid_request));
+    CHECK(log.head() == 1);
+    CHECK(under(1));
+}
+
 TEST_CASE("condition: holds when nothing matches after the position", "[store][condition]") {
     store_under_test store{each_backend()};
     event_log& log = store.log();
@@ -65,7 +79,7 @@ TEST_CASE("condition: holds when nothing matches after the position", "[store][c
         CHECK(try_with(log, {}, 9) == failed);
         CHECK(try_with(log, {}, 10) == ok);
         CHECK(try_with(log, {{}}, 9) == failed);
-        CHECK(try_with(log, {}, 4711) == ok);
+        CHECK(try_with(log, {}, log.head()) == ok);
     }
 }
 

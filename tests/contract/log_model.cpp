@@ -147,6 +147,7 @@ std::optional<log_model::answer> log_model::repeated(const request& what) const 
 }
 
 std::error_code log_model::refusal(const request& what) const {
+    if (what.condition && what.condition->after > head()) return code(store_errc::invalid_request);
     bool conflict = false;
     for (const auto& append : what.appends) {
         if (state(what.tenant, append.stream) == code(store_errc::stream_deleted))

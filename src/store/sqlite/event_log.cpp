@@ -11,9 +11,13 @@ constexpr std::size_t writer_cache_kib = 32 * 1024;
 constexpr std::size_t reader_cache_kib = 2 * 1024;
 constexpr const char* health_name = "store";
 
-telemetry::health_report report(writer_condition condition) {
+telemetry::health_report report(writer_condition condition, bool damage_seen) {
     switch (condition) {
         case writer_condition::well:
+            if (damage_seen) {
+                return {telemetry::health::degraded,
+                        "events.db is damaged: see the log, and run flexcore verify"};
+            }
             return {};
         case writer_condition::full:
             return {telemetry::health::degraded, "no space on the device: reads only"};
@@ -37,7 +41,8 @@ public:
           anchor_{std::move(anchor)},
           backend_{std::move(backend)},
           writer_{*backend_, settings.limits, metrics, end.head, end.recorded_at, settings.clock} {
-        health_.add(health_name, true, [this] { return report(writer_.condition()); });
+        health_.add(health_name, true,
+                    [this] { return report(writer_.condition(), damage_seen_.load()); });
     }
     ~sqlite_log() override {
         health_.remove(health_name);
@@ -95,6 +100,7 @@ private:
         auto answer = ((**reader).*member)(arguments...);
         // The next one gets a fresh connection; a record's own damage stays whatever is opened.
         if (!answer && answer.error().code == store_errc::unavailable) reader->discard();
+        if (!answer && answer.error().code == store_errc::corrupt) damage_seen_ = true;
         return answer;
     }
     void close() {
@@ -118,6 +124,7 @@ private:
     const std::unique_ptr<event_writer> backend_;
     log_writer writer_;
     std::once_flag released_;
+    std::atomic<bool> damage_seen_{false};  ///< by a read, since the start
 };
 
 }  // namespace

@@ -207,6 +207,7 @@ void event_writer::start_batch() {
 result<void> event_writer::write(write_batch& batch) {
     start_batch();
     head_ = batch.head;
+    looks_left_ = looks_of_batch_max;
     begin_rules(batch.now);
     auto done = write_and_commit(batch);
     // Also when it failed: nobody sees what a failed commit left before the writer has recovered.

@@ -94,6 +94,8 @@ private:
     /// Between two tries to reclaim that failed, and between steps while appends wait.
     static constexpr auto reclaim_pause = std::chrono::seconds{60};
     static constexpr auto reclaim_pause_busy = std::chrono::milliseconds{100};
+    /// Look-ups of a batch's conditions, a few microseconds each: nobody in it is answered before.
+    static constexpr std::size_t looks_of_batch_max = 100'000;
 
     // log_state
     stream_state& stream(std::string_view tenant, std::string_view name) override;
@@ -128,12 +130,13 @@ private:
                                             const std::vector<std::uint64_t>& streams);
     [[nodiscard]] position first_of_prefix(search&, std::string_view prefix);
     [[nodiscard]] position first_of_events(search&, std::string_view prefix);
+    [[nodiscard]] selector_walk walk_of(search&, const selector_clause&);
     [[nodiscard]] walk_step seek(search&, selector_walk&, position from);
     [[nodiscard]] bool hidden(search&, std::uint64_t stream, version, unix_us recorded_at);
     [[nodiscard]] bool hidden(search&, position);
-    [[nodiscard]] std::vector<std::uint64_t> streams_of(const search&, std::string_view prefix,
+    [[nodiscard]] std::vector<std::uint64_t> streams_of(search&, std::string_view prefix,
                                                         std::size_t limit);
-    [[nodiscard]] std::vector<std::string> categories_of(const search&, std::string_view prefix,
+    [[nodiscard]] std::vector<std::string> categories_of(search&, std::string_view prefix,
                                                          std::size_t limit);
     [[nodiscard]] version version_from(std::uint64_t stream, version last, position from);
     [[nodiscard]] position position_of(std::uint64_t stream, version ver);
@@ -152,7 +155,8 @@ private:
     bool wrote_ = false;          ///< anything in this transaction
     bool rules_changed_ = false;  ///< by this transaction
 
-    position head_ = 0;  ///< with what this batch has added
+    position head_ = 0;           ///< with what this batch has added
+    std::size_t looks_left_ = 0;  ///< of all conditions of this batch
 
     name_cache<name_entry> tenants_;
     name_cache<stream_entry> streams_;

@@ -7,7 +7,8 @@
 //           cheaper to look at than anything else.
 // Streams:  a prefix that few streams have is sought in them: positions ascend with versions, so
 //           a stream is entered at a position by halving.
-// Bound:    beyond it the request is refused; it would stop every append of the log.
+// Bound:    beyond its own the request is refused, beyond the batch's it is told to come again:
+//           every append of the log waits. All that takes time counts, names and streams, too.
 
 #include "base/names.hpp"
 #include "store/sqlite/event_writer.hpp"
@@ -24,6 +25,8 @@ constexpr position near_events_max = 200;
 constexpr std::size_t streams_joined_max = 64;
 constexpr std::size_t streams_looked_at_max = 10'000;
 constexpr std::size_t categories_joined_max = 256;
+constexpr std::size_t looks_per_stream = 2;  // its end, its rules
+constexpr std::size_t rows_per_look = 8;     // of a list that is read in one go
 
 /// The lowest text above all that begin with `prefix`.
 std::string upper_bound_of(std::string_view prefix) {
@@ -42,7 +45,7 @@ bool names_lists(const selector_clause& clause) noexcept {
 struct event_writer::search {
     const std::uint64_t tenant;
     const position after;
-    std::size_t left = looks_max;
+    std::size_t left;
     bool given_up = false;
 
     /// False: that is more than may be looked at.
@@ -57,7 +60,8 @@ result<position> event_writer::first_match(std::string_view tenant_name, const s
                                            position after, unix_us now) {
     const auto* known_tenant = tenant(tenant_name);
     if (known_tenant == nullptr) return position{0};
-    search in{.tenant = known_tenant->id, .after = after};
+    const std::size_t allowed = std::min(looks_max, looks_left_);
+    search in{.tenant = known_tenant->id, .after = after, .left = allowed};
     flush();
     begin_rules(now);
     static const selector everything(1);
@@ -66,8 +70,13 @@ result<position> event_writer::first_match(std::string_view tenant_name, const s
         const position found = first_of(in, clause);
         if (found != 0 && (first == 0 || found < first)) first = found;
     }
+    looks_left_ -= allowed - in.left;
     // A match that was found is one, whatever else was not looked at.
     if (first == 0 && in.given_up && !failure()) {
+        if (allowed < looks_max) {
+            return fail(store_errc::busy,
+                        "too many conditions that look at many events wait; try again shortly");
+        }
         return fail(store_errc::invalid_request,
                     "the condition looks at too many events; narrow its selector or name a later "
                     "position in \"after\"");
@@ -109,6 +118,14 @@ position event_writer::first_of(search& in, const selector_clause& clause) {
     return first_of_lists(in, lists);
 }
 
+selector_walk event_writer::walk_of(search& in, const selector_clause& clause) {
+    const std::size_t fetched = postings_.fetches();
+    selector_walk walk{postings_, selector{clause}, in.tenant, direction::forward};
+    if (postings_.failure()) failed(*postings_.failure());
+    (void)in.look(postings_.fetches() - fetched);
+    return walk;
+}
+
 walk_step event_writer::seek(search& in, selector_walk& walk, position from) {
     const std::size_t fetched = postings_.fetches();
     const walk_step step = walk.seek(from, in.left);
@@ -138,8 +155,9 @@ bool event_writer::hidden(search& in, position at) {
 }
 
 position event_writer::first_of_lists(search& in, const selector_clause& clause) {
-    selector_walk walk{postings_, selector{clause}, in.tenant, direction::forward};
+    selector_walk walk = walk_of(in, clause);
     for (position from = in.after + 1;;) {
+        if (in.given_up || failure()) return 0;
         const walk_step step = seek(in, walk, from);
         if (step.what != walk_step::kind::hit) return 0;
         if (hidden(in, step.at)) {
@@ -161,8 +179,10 @@ position event_writer::first_of_lists(search& in, const selector_clause& clause)
 position event_writer::first_in_streams(search& in, const selector_clause& clause,
                                         const std::vector<std::uint64_t>& streams) {
     const bool lists = names_lists(clause);
+    const selector_walk from_the_start = walk_of(in, clause);
     position first = 0;
     for (const auto stream : streams) {
+        if (!in.look(looks_per_stream)) break;
         const version last = last_version(stream);
         version served = 1;
         if (const auto* rules = rules_of(stream, in.tenant)) {
@@ -171,7 +191,7 @@ position event_writer::first_in_streams(search& in, const selector_clause& claus
             if (from) served = *from;
         }
         if (failure()) break;
-        selector_walk walk{postings_, selector{clause}, in.tenant, direction::forward};
+        selector_walk walk = from_the_start;
         for (position from = in.after + 1; first == 0 || from < first;) {
             if (!in.look(static_cast<std::size_t>(std::bit_width(last)) + 1)) return first;
             const version ver = std::max(version_from(stream, last, from), served);
@@ -195,12 +215,8 @@ position event_writer::first_in_streams(search& in, const selector_clause& claus
 /// For names without '-', which make a category each.
 position event_writer::first_of_prefix(search& in, std::string_view prefix) {
     const auto streams = streams_of(in, prefix, streams_looked_at_max + 1);
-    if (streams.size() <= streams_looked_at_max) {
-        // At most a few look-ups each, which the number of streams bounds already.
-        search whole{.tenant = in.tenant, .after = in.after, .left = SIZE_MAX};
-        return first_in_streams(whole, {}, streams);
-    }
-    return first_of_events(in, prefix);
+    return streams.size() <= streams_looked_at_max ? first_in_streams(in, {}, streams)
+                                                   : first_of_events(in, prefix);
 }
 
 /// One event after the other.
@@ -223,7 +239,7 @@ position event_writer::first_of_events(search& in, std::string_view prefix) {
     return 0;
 }
 
-std::vector<std::uint64_t> event_writer::streams_of(const search& in, std::string_view prefix,
+std::vector<std::uint64_t> event_writer::streams_of(search& in, std::string_view prefix,
                                                     std::size_t limit) {
     const std::string below = upper_bound_of(prefix);
     run_scope scope{stream_range_};
@@ -235,10 +251,11 @@ std::vector<std::uint64_t> event_writer::streams_of(const search& in, std::strin
         found.push_back(stream_range_.natural(0));
     }
     if (code != SQLITE_DONE) failed(db_.failure(code, "look through streams"));
+    (void)in.look(1 + found.size() / rows_per_look);
     return found;
 }
 
-std::vector<std::string> event_writer::categories_of(const search& in, std::string_view prefix,
+std::vector<std::string> event_writer::categories_of(search& in, std::string_view prefix,
                                                      std::size_t limit) {
     const std::string below = upper_bound_of(prefix);
     run_scope scope{category_range_};
@@ -250,6 +267,7 @@ std::vector<std::string> event_writer::categories_of(const search& in, std::stri
         found.emplace_back(category_range_.text(0));
     }
     if (code != SQLITE_DONE) failed(db_.failure(code, "look through categories"));
+    (void)in.look(1 + found.size() / rows_per_look);
     return found;
 }
 

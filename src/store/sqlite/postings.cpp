@@ -54,6 +54,7 @@ std::vector<std::uint64_t> posting_source::ids(posting_kind kind, std::string_vi
                                                std::uint64_t tenant) {
     auto& kept = kinds_[static_cast<std::size_t>(kind)];
     auto& asked = tenant != 0 ? kept.ids_in_tenant : kept.ids_anywhere;
+    ++fetches_;
     run_scope scope{asked};
     asked.bind(1, name);
     if (tenant != 0) asked.bind(2, tenant);
@@ -78,6 +79,7 @@ void posting_source::fetch(posting_kind kind, std::uint64_t id, position from, d
 }
 
 position posting_list::seek(posting_source& source, position from, direction way) {
+    source.count_look();
     const bool forward = way == direction::forward;
     const auto behind = [&](position at) { return forward ? at < from : at > from; };
     const std::size_t started = next_;

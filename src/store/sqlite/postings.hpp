@@ -32,7 +32,11 @@ public:
     void fetch(posting_kind, std::uint64_t id, position from, direction, std::size_t count,
                std::vector<position>& out);
 
-    [[nodiscard]] std::size_t fetches() const noexcept { return fetches_; }
+    /// What has been done so far, in blocks fetched: names and many looks at lists count, too.
+    [[nodiscard]] std::size_t fetches() const noexcept {
+        return fetches_ + looks_ / looks_per_fetch;
+    }
+    void count_look() noexcept { ++looks_; }
     [[nodiscard]] const std::optional<error>& failure() const noexcept { return failure_; }
     void forget_failure() { failure_.reset(); }
 
@@ -44,7 +48,9 @@ private:
 
     connection* db_ = nullptr;
     std::array<per_kind, posting_kinds> kinds_;
+    static constexpr std::size_t looks_per_fetch = 64;
     std::size_t fetches_ = 0;
+    std::size_t looks_ = 0;  ///< at what a list has read ahead
     std::optional<error> failure_;
 };
 
