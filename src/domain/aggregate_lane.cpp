@@ -160,7 +160,13 @@ result<void> load(lane& l, store::event_log& log, const snapshot_use& snapshots)
                 event.recorded_at = 0;
             }
             if (auto ok = l.kind->behavior->evolve(*l.state, events); !ok) {
-                return give_up(incompatible(ok.error()));
+                error why = incompatible(ok.error());
+                if (why.code == domain_errc::log_incompatible) {
+                    why.client += ": one of the versions " + std::to_string(l.ver + 1) + " to " +
+                                  std::to_string(events.back().ver) +
+                                  " is not what the plugin understands; the server's log says why";
+                }
+                return give_up(std::move(why));
             }
             l.ver = events.back().ver;
         }

@@ -111,6 +111,15 @@ struct projection {
     bool rebuild_wish = false;
     std::optional<store::position> skip_wish;
     std::optional<std::move_only_function<void()>> removal;
+
+    /// Under the mutex, with a wish that is not taken up yet: whoever asks next sees it.
+    void shows_to_go_on() {
+        if (shown.state == projection_state::stopped) {
+            shown.state =
+                being_built ? projection_state::rebuilding : projection_state::catching_up;
+        }
+        shown.error.clear();
+    }
 };
 
 }  // namespace flexcore::domain

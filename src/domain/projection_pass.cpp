@@ -74,9 +74,20 @@ void projection_runner::state::publish(projection& p) {
         // A wish that is not taken up yet shows already.
         if (p.pause_wish.value_or(false)) is = projection_state::paused;
         if (p.rebuild_wish) is = projection_state::rebuilding;
+        const bool tries_again = p.retry_wish || p.skip_wish;
+        if (tries_again && is == projection_state::stopped) {
+            is = p.building ? projection_state::rebuilding : projection_state::catching_up;
+        }
         p.shown.state = is;
         p.shown.checkpoint = f.seen;
-        p.shown.error = !p.open_error.empty() ? p.open_error : working.stopped_because;
+        if (tries_again) {
+            p.shown.error.clear();
+        } else if (!p.open_error.empty() || f.stopped() || !working.stopped()) {
+            p.shown.error = !p.open_error.empty() ? p.open_error : f.stopped_because;
+        } else {
+            p.shown.error = "the rebuild has stopped, the rows that are served stay up to date: " +
+                            working.stopped_because;
+        }
         p.shown.poison = working.poison != 0 ? working.poison : f.poison;
         p.being_built = p.building.has_value();
         p.building_poison = p.building ? p.building->poison : 0;

@@ -162,6 +162,7 @@ result<void> projection_runner::resume(std::string_view name) {
             return fail(wrong_state("the projection is neither paused nor stopped"));
         }
         p->retry_wish = true;
+        p->shows_to_go_on();
     }
     state_->wake->ring();
     return {};
@@ -177,6 +178,7 @@ result<void> projection_runner::skip(std::string_view name, store::position at) 
                 wrong_state("the projection does not stand at position " + std::to_string(at)));
         }
         p->skip_wish = at;
+        p->shows_to_go_on();
     }
     state_->wake->ring();
     return {};

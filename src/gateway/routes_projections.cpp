@@ -38,7 +38,7 @@ void append_status(std::string& out, const domain::projection_status& one) {
         .texts("read_models", models);
     if (!one.error.empty()) to.text("error", one.error);
     if (one.poison != 0) to.number("poison_position", one.poison);
-    if (one.state == domain::projection_state::rebuilding)
+    if (one.state == domain::projection_state::rebuilding || one.rebuild_position != 0)
         to.number("rebuild_position", one.rebuild_position);
     to.end();
 }

@@ -160,6 +160,23 @@ TEST_CASE("rebuild: one that was interrupted goes on, what cannot is dropped") {
     CHECK(serving.id != stale.id);
 }
 
+TEST_CASE("rebuild: one that stopped says so, while the rows that are served go on") {
+    projection_world w;
+    auto behavior = w.add();
+    w.runner->start();
+    w.write(10);
+    const auto bad = w.write(1, "s-1", "t.bad");
+    REQUIRE(w.reaches(bad));
+    behavior->poison({"t.bad"});
+    REQUIRE(w.runner->rebuild("count"));
+    REQUIRE(w.becomes(projection_state::stopped));
+    CHECK(w.status().error.starts_with("the rebuild has stopped"));
+    CHECK(w.status().rebuild_position == bad - 1);
+    const auto last = w.write(5);
+    CHECK(w.reaches(last));
+    CHECK(w.count() == 16);
+}
+
 TEST_CASE(
     "rebuild: a stopped projection can be rebuilt, a poison event stops the rebuild as well") {
     projection_world w;
@@ -177,6 +194,9 @@ TEST_CASE(
     }));
     CHECK(w.count() == 10);
     REQUIRE(w.runner->skip("count", bad));
+    // Whoever asks next is not told of what is being passed over.
+    CHECK(w.status().state != projection_state::stopped);
+    CHECK(w.status().error.empty());
     REQUIRE(w.becomes(projection_state::running));
     CHECK(w.reaches(21));
     CHECK(w.count() == 20);
