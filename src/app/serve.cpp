@@ -1,5 +1,6 @@
 // `flexcore serve` around the application: log, signals, the port file, the bound on the stop.
 #include "app/application.hpp"
+#include "plugin/crash_reporter.hpp"
 #include "runtime/signals.hpp"
 #include "runtime/thread.hpp"
 #include "telemetry/log.hpp"
@@ -133,6 +134,7 @@ result<void> write_port(const std::filesystem::path& file, std::uint16_t port) {
 
 result<int> serve(const loaded_settings& loaded, const serve_files& files, std::ostream& out) {
     runtime::ignore_broken_pipes();
+    plugin::install_crash_reporter();
     stop_request stop;
     // Before the log: its thread must inherit the blocked signals.
     const runtime::stop_signal signals{[&stop] { stop.set(); }};

@@ -2,7 +2,7 @@
 #include "program.hpp"
 #include "support/server.hpp"
 
-#include <signal.h>
+#include <csignal>
 
 #include <catch2/catch.hpp>
 

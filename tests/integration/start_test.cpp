@@ -1,7 +1,7 @@
 #include "program.hpp"
 #include "support/server.hpp"
 
-#include <signal.h>
+#include <csignal>
 
 #include <catch2/catch.hpp>
 

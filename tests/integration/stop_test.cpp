@@ -1,7 +1,7 @@
 #include "program.hpp"
 #include "support/server.hpp"
 
-#include <signal.h>
+#include <csignal>
 
 #include <catch2/catch.hpp>
 
@@ -40,6 +40,21 @@ int send_until_closed(std::uint16_t port, int client, std::atomic<int>& answered
 }
 
 }  // namespace
+
+TEST_CASE("crash: when a plugin's code kills the process the last line says which plugin it was") {
+    for (const char* how : {"abort", "segv"}) {
+        const std::string folder = std::string{FLEXCORE_BINARY_DIR} + "/tests/plugins";
+        server s{{.plugins = {folder + "/crash_on_call.so"}, .args = {"--plugin-dir", folder}}};
+        CHECK_THROWS(s.http("POST", "/v1/plugins/crash_on_call/execute", how));
+        const auto end = s.running().wait();
+        REQUIRE(end);
+        CHECK(end->code != 0);
+        const std::string log = s.log();
+        INFO(log);
+        CHECK(contains(log, "fatal signal"));
+        CHECK(contains(log, "in plugin 'crash_on_call'"));
+    }
+}
 
 TEST_CASE("stop: under load every request is answered, nothing accepted is lost, exit code 0") {
     server s{{.plugins = {"counter"}}};
