@@ -20,7 +20,6 @@ namespace {
 
 using cli::load_connection;
 using cli::monotonic_ns;
-using cli::second_ns;
 
 template <class T>
 T sound(result<T> made) {

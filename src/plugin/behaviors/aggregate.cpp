@@ -18,7 +18,7 @@ result<domain::decision> decision_of(call_outcome&& outcome, std::string_view pl
     if (outcome.failure) return fail(command_error(*outcome.failure, plugin));
     if (outcome.result.empty()) return std::move(outcome.decision);
     if (const auto valid = json::validate(outcome.result); !valid)
-        return fail(bus::bus_errc::handler_failed, "the plugin failed",
+        return fail(bus::bus_errc::handler_failed, "the plugin failed; the server's log says why",
                     fmt::format("plugin {}: its result is not valid JSON: {}", plugin,
                                 valid.error().client));
     outcome.decision.result = std::move(outcome.result);

@@ -55,7 +55,8 @@ public:
         of.handler = of_->tables().aggregate->evolve;
         auto outcome = of_->run_and_wait(of);
         if (outcome.failure)
-            return fail(domain::domain_errc::behavior_failed, "the plugin failed",
+            return fail(domain::domain_errc::behavior_failed,
+                        "the plugin failed; the server's log says why",
                         fmt::format("plugin {}: evolve failed: {}", of_->name(),
                                     failure_text(*outcome.failure)));
         state.replace(std::move(outcome.result));

@@ -109,7 +109,8 @@ private:
         if (auto ok = outcome_of("load", std::move(ran), said); !ok)
             return fail(std::move(ok).error());
         if (made == nullptr)
-            return fail(domain::domain_errc::behavior_failed, "the plugin failed",
+            return fail(domain::domain_errc::behavior_failed,
+                        "the plugin failed; the server's log says why",
                         fmt::format("plugin {}: load gave no state", of_->name()));
         auto state = std::make_unique<native_state>(std::make_shared<state_box>(of_, made));
         state->measured(snapshot.size());
@@ -182,7 +183,8 @@ private:
         return failed(what, said.text.empty() ? fmt::format("status {}", said.status) : said.text);
     }
     [[nodiscard]] std::unexpected<error> failed(std::string_view what, std::string_view why) const {
-        return fail(domain::domain_errc::behavior_failed, "the plugin failed",
+        return fail(domain::domain_errc::behavior_failed,
+                    "the plugin failed; the server's log says why",
                     fmt::format("plugin {}: {} failed: {}", of_->name(), what, why));
     }
 

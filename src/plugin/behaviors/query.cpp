@@ -12,7 +12,7 @@ namespace {
 result<std::string> answer_of(call_outcome&& outcome, std::string_view plugin) {
     if (outcome.failure) return fail(query_error(*outcome.failure, plugin));
     if (const auto valid = json::validate(outcome.result); !valid)
-        return fail(bus::bus_errc::handler_failed, "the plugin failed",
+        return fail(bus::bus_errc::handler_failed, "the plugin failed; the server's log says why",
                     fmt::format("plugin {}: its answer is not valid JSON: {}", plugin,
                                 valid.error().client));
     return std::move(outcome.result);

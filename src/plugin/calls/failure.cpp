@@ -34,7 +34,7 @@ error rejection(const call_failure& failure, std::string_view plugin) {
     auto members = problem_of(failure);
     const boost::json::value* const reason = members ? members->if_contains("reason") : nullptr;
     if (reason == nullptr || !reason->is_string() || !is_name(reason->as_string()))
-        return make(bus::bus_errc::handler_failed, "the plugin failed",
+        return make(bus::bus_errc::handler_failed, "the plugin failed; the server's log says why",
                     log_text(failure, plugin) +
                         " (FXC_REJECTED without a valid \"reason\" in its problem document)");
     std::string client =
@@ -70,7 +70,8 @@ error bus_error(const call_failure& failure, std::string_view name) {
                 break;
         }
     }
-    return make(bus::bus_errc::handler_failed, "the plugin failed", log_text(failure, name));
+    return make(bus::bus_errc::handler_failed, "the plugin failed; the server's log says why",
+                log_text(failure, name));
 }
 
 }  // namespace
@@ -136,7 +137,8 @@ error execute_error(const call_failure& failure, std::string_view name) {
         return make(plugin_errc::timeout, "the plugin did not answer in time",
                     log_text(failure, name));
     if (failure.from == contract || failure.from == host)
-        return make(plugin_errc::failed, "the plugin failed", log_text(failure, name));
+        return make(plugin_errc::failed, "the plugin failed; the server's log says why",
+                    log_text(failure, name));
     std::string text = failure_text(failure);
     switch (failure.status) {
         case FXC_INVALID:

@@ -253,7 +253,7 @@ result<void> instance::plain(std::move_only_function<void()> work) {
     if (!thrown) return {};
     note_failure(
         {call_failure::origin::contract, FXC_INTERNAL, "let an exception out: " + *thrown, {}, {}});
-    return fail(plugin_errc::failed, "the plugin failed", *thrown);
+    return fail(plugin_errc::failed, "the plugin failed; the server's log says why", *thrown);
 }
 
 void instance::release_state(fxc_state* state) {

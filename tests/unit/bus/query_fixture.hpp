@@ -85,7 +85,8 @@ struct query_world : world {
         auto handler = std::make_shared<scripted_handler>(std::move(script));
         if (about.name.empty()) about.name = "q.item";
         if (about.reads.empty()) about.reads = {"items"};
-        REQUIRE(queries.add(std::move(about), handler));
+        const auto added = queries.add(std::move(about), handler);
+        REQUIRE(added);
         return handler;
     }
     /// Answers the row under key "1", or not_found.

@@ -91,7 +91,7 @@ TEST_CASE("problem: the document has every member and keeps the operator's text 
     CHECK(text.find("secret") == text.npos);
     const auto root = boost::json::parse(text).as_object();
     CHECK(root.at("type") == "/problems/version_conflict");
-    CHECK(root.at("title").as_string().size() > 0);
+    CHECK_FALSE(root.at("title").as_string().empty());
     CHECK(root.at("status") == 409);
     CHECK(root.at("detail") == "It is at 3.");
     CHECK(root.at("instance") == "/v1/streams/a/events");

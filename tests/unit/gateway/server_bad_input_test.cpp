@@ -134,7 +134,7 @@ TEST_CASE("bad input: JSON that is none, too deep, twofold or out of range") {
     raw_client client{house.port()};
     const std::string deep = R"({"events":[{"type":"a","data":)" + std::string(100'000, '[');
     std::string nested;
-    for (int i = 0; i < 65; ++i) nested = "[" + nested + "]";
+    for (int i = 0; i < 65; ++i) nested.insert(0, 1, '[').append("]");
     for (const std::string& body :
          {std::string{""},
           std::string{"{"},

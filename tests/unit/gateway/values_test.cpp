@@ -47,7 +47,7 @@ TEST_CASE("header values: traceparent") {
     CHECK(is_traceparent(good));
     CHECK(trace_id_of(good) == "4bf92f3577b34da6a3ce929d0e0e4736");
     CHECK(is_traceparent("01" + good.substr(2) + "-more"));
-    for (std::string bad :
+    for (const std::string& bad :
          {good + "x", good.substr(1), std::string{"ff"} + good.substr(2),
           std::string{"00-00000000000000000000000000000000-00f067aa0ba902b7-01"},
           std::string{"00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01"},
@@ -58,7 +58,7 @@ TEST_CASE("header values: traceparent") {
 }
 
 TEST_CASE("header values: tracestate is passed on whole or not at all") {
-    CHECK(continued_tracestate("") == "");
+    CHECK(continued_tracestate("").empty());
     CHECK(continued_tracestate("a=1") == "a=1");
     CHECK(continued_tracestate(" a=1 ,\tb@c=x y,, d=~") == "a=1,b@c=x y,d=~");
     for (const std::string& bad :

@@ -9,6 +9,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <bit>
+
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -140,13 +142,12 @@ TEST_CASE("memory_map: follows nothing that is not mapped, ends texts within the
     CHECK_FALSE(map->readable(two, static_cast<std::size_t>(page) + 1));
     CHECK_FALSE(map->readable(two + page, 1));
     CHECK_FALSE(map->readable(nullptr, 1));
-    CHECK_FALSE(map->readable(reinterpret_cast<const void*>(std::uintptr_t{8}), 1));
+    CHECK_FALSE(map->readable(std::bit_cast<const void*>(std::uintptr_t{8}), 1));
     CHECK(map->text(two + 10, 100) == "end");
     CHECK_FALSE(map->text(two + 10, 2).has_value());
     CHECK_FALSE(map->text(two + page - 5, 100).has_value());  // runs into the closed page
     CHECK_FALSE(map->executable(two));
-    CHECK(map->executable(
-        reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(&::getpid))));
+    CHECK(map->executable(reinterpret_cast<const void*>(&::getpid)));
     ::munmap(two, static_cast<std::size_t>(2 * page));
 }
 

@@ -31,6 +31,13 @@ public:
     [[nodiscard]] std::filesystem::path file(const char* name) const {
         return store_.folder() / "data" / name;
     }
+    /// What the registry says of the store.
+    [[nodiscard]] telemetry::health health() const {
+        for (const auto& one : health_.all()) {
+            if (one.name == "store") return one.report.state;
+        }
+        return telemetry::health::unhealthy;
+    }
     [[nodiscard]] result<opened_store> open() {
         store_settings settings;
         settings.data = store_.folder() / "data";
@@ -88,9 +95,11 @@ TEST_CASE("damage: a record that is not what was written is never served", "[sto
     }
     auto opened = value(store.open());
     const auto corrupt = make_error_code(store_errc::corrupt);
+    CHECK(store.health() == telemetry::health::healthy);
     const auto page = opened.log->read_log({}, 0, 100, direction::forward);
     REQUIRE_FALSE(page);
     CHECK(page.error().code == corrupt);
+    CHECK(store.health() == telemetry::health::degraded);  // found once, known until the end
     CHECK(page.error().client.find("position 7") != std::string::npos);
     CHECK(opened.log->read_log({}, 7, 100, direction::forward));
     CHECK(value(opened.log->read_stream(tenant, "s-40", 0, 10, direction::forward))
