@@ -142,6 +142,12 @@ def _sell(order, customers, products, sign):
         row["revenue_minor"] += sign * line["quantity"] * line["unit_price_minor"]
 
 
+def everybody_took_part(book, kinds):
+    """A kind of client that is never acknowledged has tested nothing."""
+    idle = [kind for kind in kinds if book.acknowledged_to[kind] == 0]
+    demand(not idle, f"never acknowledged: clients {', '.join(idle)}")
+
+
 def log_holds(one, book):
     """The whole log against the ledger; the events."""
     demand(not book.unexpected, f"{len(book.unexpected)} unexpected answers: {book.unexpected[:3]}")

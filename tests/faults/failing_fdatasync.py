@@ -85,8 +85,7 @@ def main():
                 fail_syncs(server)
                 # What was committed before may still be answered; then a failing commit answers 503.
                 flexcore.wait_until(lambda: health(server.client())["status"] == "unhealthy", "the store to be fenced")
-                running.stop()
-                running.join()
+                running.end()
                 probe(server, book, dice)
                 heal(server)
                 flexcore.wait_until(lambda: server.client().ask("GET", "/readyz").status == 200, "the store to recover")
@@ -106,6 +105,7 @@ def main():
             checks.everything_holds(server.client(), book)
             clients.send_again(server.port, book)
             checks.commands_took_effect_once(book, checks.everything_holds(server.client(), book))
+            checks.everybody_took_part(book, clients.KINDS)
             checks.demand(server.stop() == 0, "the server does not exit 0 after SIGTERM")
         except flexcore.failure as error:
             print(f"FAILED (seed {options.seed}): {error}\n--- log of the server\n{server.log(3000)}")

@@ -86,8 +86,7 @@ def play(server, book, dice, rounds):
         running = clients.load(server.port, book, dice)
         before = book.count()[1]
         flexcore.wait_until(lambda: book.count()[1] > before + 100, "acknowledgements under load")
-        running.stop()
-        running.join()
+        running.end()
 
         fail_always(server, WRITE)
         writes_are_refused(server, book, dice)
@@ -112,8 +111,7 @@ def play(server, book, dice, rounds):
             heal(server)
             flexcore.wait_until(lambda: book.count()[1] > before + 20, "acknowledgements after the disk failed now and then")
             before = book.count()[1]
-        running.stop()
-        running.join()
+        running.end()
         recovers(server)
         holds(server, book)
         sent, told, refused, _ = book.count()
@@ -139,6 +137,7 @@ def main():
             server.env = {}
             server.start()
             holds(server, book)
+            checks.everybody_took_part(book, clients.KINDS)
             checks.demand(server.stop() == 0, "the server does not exit 0 after SIGTERM")
         except flexcore.failure as error:
             print(f"FAILED (seed {options.seed}): {error}\n--- log of the server\n{server.log(3000)}")

@@ -160,8 +160,7 @@ def run(options, dice, disk):
                 before = book.count()[1]
                 flexcore.wait_until(lambda: book.count()[1] > before + 100, "acknowledgements under load")
                 write_until_refused(server, book, dice, filler)
-                running.stop()
-                running.join()
+                running.end()
                 all_ways_are_refused(server, book, dice, filler)
                 reads_go_on(server)
                 os.remove(filler)
@@ -183,6 +182,7 @@ def run(options, dice, disk):
             resumes(server, book, dice)
             clients.send_again(server.port, book)
             checks.commands_took_effect_once(book, checks.everything_holds(server.client(), book))
+            checks.everybody_took_part(book, clients.KINDS)
             checks.demand(server.stop() == 0, "the server does not exit 0 after SIGTERM")
         except (flexcore.failure, OSError) as error:
             if isinstance(error, OSError) and error.errno != errno.ECONNREFUSED:

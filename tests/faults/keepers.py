@@ -38,7 +38,8 @@ class keeper:
         self.ids = {}       # version -> id, of all appends that were sent
 
     def work(self, one, random, book):
-        """One operation, or the one without an answer again: each may be repeated. An exception leaves it open."""
+        """One operation, or the one without an answer again: each may be repeated. An exception leaves it open.
+        True: it was acknowledged."""
         if self.after is None:
             self.after, self.request = self._next(random)
         method, target, body, good = self.request
@@ -47,6 +48,7 @@ class keeper:
             self.now, self.after = self.after, None
         elif answer.status not in (503, 507):
             book.unexpected.append(f"{method} {target}: {answer.status} {answer.body[:300]!r}")
+        return answer.status == good
 
     def _next(self, random):
         after = copy.copy(self.now)
@@ -111,15 +113,16 @@ class keeper:
         return status, about["version"], about["settings"], events
 
 
-def keep(book, port, random, stopping):
-    """Works on streams until the server goes away or `stopping` is set. Streams of earlier runs are taken up again."""
+def keep(book, port, random, stopping, answered):
+    """Works on streams until `stopping` is set; `answered` is told of each answer whether it acknowledges. Streams of
+    earlier runs are taken up again."""
     one = client(port)
     mine = book.resting.pop() if book.resting else book.new_keeper()
     try:
         while not stopping.is_set():
             if mine.now.gone:
                 mine = book.new_keeper()
-            mine.work(one, random, book)
+            answered(mine.work(one, random, book))
     finally:
         book.resting.append(mine)
 

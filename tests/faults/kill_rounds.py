@@ -18,7 +18,7 @@ TESTS = os.path.dirname(HERE)
 sys.path[:0] = [os.path.join(TESTS, "support"), os.path.join(TESTS, "scenarios")]
 import checks  # noqa: E402
 import flexcore  # noqa: E402
-from clients import load, send_again  # noqa: E402
+from clients import KINDS, load, send_again  # noqa: E402
 from ledger import ledger  # noqa: E402
 
 LOAD_S = (0.02, 1.2)
@@ -31,9 +31,7 @@ def run_until(server, book, dice, seconds):
     while time.monotonic() < end and server.running():
         time.sleep(min(0.005, max(0.0, end - time.monotonic())))  # polling interval: the moment of the kill is random
     checks.demand(server.running(), f"the server ended by itself\n{server.log()}")
-    server.kill()
-    running.stop()
-    running.join()
+    running.kill(server)
 
 
 def kill_while_starting(server, dice):
@@ -86,6 +84,7 @@ def main():
                       f"{len(events)} events; {sent} sent, {told} acknowledged, {refused} refused, {open_} without answer", flush=True)
                 send_again(server.port, book)  # the next round checks that each took effect once
             checks.commands_took_effect_once(book, checks.everything_holds(server.client(), book))
+            checks.everybody_took_part(book, KINDS)
             checks.demand(met > 0, "no kill has met an operation at work: the load is too thin to prove anything")
             checks.demand(server.stop() == 0, "the server does not exit 0 after SIGTERM")
         except flexcore.failure as error:

@@ -3,6 +3,7 @@
 An operation carries ids made here (event ids or a command id), so that it can be sent again as it is.
 Threads: `sent` and `answered` on any thread; everything else when the clients have ended.
 """
+import collections
 import itertools
 import json
 import threading
@@ -28,6 +29,7 @@ class ledger:
         self._lock = threading.Lock()
         self.operations = []
         self.unexpected = []
+        self.acknowledged_to = collections.Counter()  # kind of client -> acknowledgements
         self.keepers = []   # all streams with settings and deletions
         self.resting = []   # those of them that no thread works on
 
