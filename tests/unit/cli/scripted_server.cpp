@@ -40,6 +40,8 @@ void scripted_connection::send(std::string_view bytes) const {
     }
 }
 
+void scripted_connection::shut() const { ::shutdown(descriptor_, SHUT_RDWR); }
+
 void scripted_connection::wait_closed() {
     while (!request().empty()) {
     }

@@ -18,6 +18,8 @@ public:
     /// Head and body of the next request; empty when the client has closed.
     [[nodiscard]] std::string request();
     void send(std::string_view bytes) const;
+    /// Ends the connection, before the script returns.
+    void shut() const;
     /// Waits until the client closes.
     void wait_closed();
 
