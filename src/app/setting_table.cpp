@@ -146,7 +146,8 @@ void add_http(std::vector<setting>& t) {
         row("http.connections_max", FLEXCORE_FIELD(http.connections_max), 1, 1'000'000,
             "Connections open at once. Each needs a file descriptor."),
         row("http.pipeline_max", FLEXCORE_FIELD(http.pipeline_max), 1, 10'000,
-            "Pipelined requests of one connection that are worked on at once."),
+            "Pipelined requests of one connection that are taken before earlier answers have "
+            "left. At most 8 of them are worked on at once."),
         row("http.output_bytes_max", FLEXCORE_FIELD(http.output_bytes_max), 64 * kib, gib,
             "Answers of one connection that wait to be sent. Beyond, nothing more is read."),
         row("http.held_bytes_max", FLEXCORE_FIELD(http.held_bytes_max), mib, 64 * gib,
@@ -155,11 +156,14 @@ void add_http(std::vector<setting>& t) {
         row("http.header_timeout_ms", FLEXCORE_FIELD(http.header_timeout), 100, hour,
             "A head must be complete this long after its first byte."),
         row("http.body_timeout_ms", FLEXCORE_FIELD(http.body_timeout), 100, hour,
-            "A body must make progress this often."),
+            "A body (of NDJSON, a line) must make progress this often, and be complete after twice "
+            "this time and 1 ms for each of its bytes; the rate rises as in write_timeout_ms."),
         row("http.idle_timeout_ms", FLEXCORE_FIELD(http.idle_timeout), 100, 24 * hour,
             "A kept connection without requests is closed after this long."),
         row("http.write_timeout_ms", FLEXCORE_FIELD(http.write_timeout), 100, hour,
-            "A client must take some of its answer this often, or it is cut."),
+            "A client that lets its answer wait and takes less than 1 byte per ms in this time is "
+            "cut; less than 256 while http.held_bytes_max is used up and it holds more than 1/256 "
+            "of that."),
         row("http.compression_bytes_min", FLEXCORE_FIELD(http.compression_bytes_min), 0, gib,
             "Answers of this size and more are compressed for clients that ask for it (zstd, "
             "gzip). 0: none. Streams of events never are."),
@@ -214,7 +218,8 @@ void add_buses(std::vector<setting>& t) {
     append(
         t,
         row("commands.timeout_ms", FLEXCORE_FIELD(commands.timeout), 1, hour,
-            "A command is answered after this long at the latest."),
+            "A command is answered after this long at the latest; one that was written by then may "
+            "wait for inline projections besides (inline_wait_ms)."),
         row("commands.inline_wait_ms", FLEXCORE_FIELD(commands.inline_wait), 0, minute,
             "How long the answer to a write waits for inline projections."),
         row("commands.in_flight_max", FLEXCORE_FIELD(commands.in_flight_max), 1, 10'000'000,
@@ -233,7 +238,8 @@ void add_buses(std::vector<setting>& t) {
             "Events after which an aggregate's state is kept, so that it is loaded quickly."),
 
         row("queries.timeout_ms", FLEXCORE_FIELD(queries.timeout), 1, hour,
-            "A query is answered after this long at the latest."),
+            "A query is answered after this long at the latest, its wait for min_position "
+            "(wait_ms) not counted."),
         row("queries.cache_bytes_max", FLEXCORE_FIELD(queries.cache_bytes_max), 0, 64 * gib,
             "Answers kept for equal queries while nothing they read has changed. 0: no cache."),
         row("queries.in_flight_max", FLEXCORE_FIELD(queries.in_flight_max), 1, 10'000'000,
