@@ -206,7 +206,8 @@ void add_streams(CLI::App& app, context& c) {
         add_client_options(*one, o->client, c);
         one->footer(
             "Without options it shows what is set. What is not named stays as it is; `none` takes\n"
-            "a setting away. Settings hold at once for every read.\n"
+            "a setting away. Settings hold at once for every read. They are read, changed and\n"
+            "written back together: of two changes made at the same moment one may be lost.\n"
             "Examples:\n"
             "  flexcore streams settings sensor-7\n"
             "  flexcore streams settings sensor-7 --max-age 30d --max-count 100000\n"
