@@ -42,7 +42,7 @@ gateway::http_settings http_of(const settings& s) {
 
 plugin::plugin_settings plugins_of(const settings& s) {
     plugin::plugin_settings plugins = s.plugins;
-    if (plugins.dirs.empty()) plugins.dirs.push_back(executable_folder() / "plugins");
+    plugins.dirs = plugin_folders(s);
     return plugins;
 }
 
@@ -66,14 +66,13 @@ std::string_view version() noexcept { return FLEXCORE_VERSION; }
 std::string store_version() { return store::library_version(); }
 
 struct application::state {
-    explicit state(loaded_settings loaded)
-        : settings{std::move(loaded.values)}, sources{std::move(loaded.sources)} {
+    explicit state(loaded_settings given) : loaded{std::move(given)} {
         // What people are told must hold whatever folder they stand in.
         settings.store.data = std::filesystem::absolute(settings.store.data).lexically_normal();
     }
 
-    app::settings settings;
-    std::map<std::string, std::string> sources;
+    loaded_settings loaded;
+    app::settings& settings = loaded.values;
     telemetry::metrics metrics;
     telemetry::health_registry health;
 
@@ -123,8 +122,8 @@ struct application::state {
             error e = std::move(opened.error());
             e.client = fmt::format(
                 "{}: the store cannot be opened (store.url = {}, store.data = {}): {}. {}",
-                place_of("store.data"), mask_url(settings.store.url), settings.store.data.string(),
-                e.client, what_to_do(e.code));
+                loaded.place_of("store.data"), mask_url(settings.store.url),
+                settings.store.data.string(), e.client, what_to_do(e.code));
             return fail(std::move(e));
         }
         store = std::move(*opened);
@@ -157,15 +156,15 @@ struct application::state {
                                         *workers, *timers, metrics, health});
         stops.push("plugins", [this] { plugins->stop(); });
         for (const plugin_entry& entry : settings.plugin_load) {
-            const auto loaded = plugins->load(entry.file, entry.config_json);
-            if (loaded) continue;
-            error e = loaded.error();
+            const auto done = plugins->load(entry.file, entry.config_json);
+            if (done) continue;
+            error e = done.error();
             const auto folder =
                 std::filesystem::absolute(entry.file).lexically_normal().parent_path();
             e.client = fmt::format(
                 "{}: the plugin {} cannot be loaded (plugins.load): {}{}",
-                entry.where.empty() ? place_of("plugins.load") : entry.where, entry.file.string(),
-                e.client,
+                entry.where.empty() ? loaded.place_of("plugins.load") : entry.where,
+                entry.file.string(), e.client,
                 e.code == plugin::plugin_errc::outside_dirs
                     ? fmt::format("; add its folder with --plugin-dir {} or to plugins.dirs",
                                   folder.string())
@@ -186,16 +185,12 @@ struct application::state {
             error e = started.error();
             e.client = fmt::format(
                 "{}: {} Name another with --listen HOST:PORT (http.host, http.port); port 0 takes "
-                "a "
-                "free one.",
-                place_of("http.port"), e.client);
+                "a free one.",
+                loaded.place_of("http.port"), e.client);
             return fail(std::move(e));
         }
         return {};
     }
-
-    /// Where a setting's value was given: "flexcore.toml:3:8", "--data", "default".
-    [[nodiscard]] const std::string& place_of(const char* key) const { return sources.at(key); }
 
     /// What a person could do now, line by line.
     [[nodiscard]] std::string next_steps(bool with_plugins) const {
@@ -254,7 +249,7 @@ std::string application::description() const {
     for (const auto& plugin : s.plugins->list())
         plugins += fmt::format("{}{} {}", plugins.empty() ? "" : ", ", plugin.name, plugin.version);
     std::vector<std::string> set;
-    for (const auto& [key, source] : s.sources)
+    for (const auto& [key, source] : s.loaded.sources)
         if (source != "default") set.push_back(key);
     return fmt::format(
         "FlexCore {} is listening on {}\n"

@@ -146,6 +146,10 @@ result<int> serve(const loaded_settings& loaded, const serve_files& files, std::
                        "listening beyond loopback without authentication: everybody who reaches "
                        "the port may do everything",
                        {{"host", std::string_view{loaded.values.http.host}}});
+    for (const settings_problem& doubt : loaded.doubts)
+        telemetry::log(
+            telemetry::level::warn, "app", "a setting may not be meant so",
+            {{"where", std::string_view{doubt.where}}, {"detail", std::string_view{doubt.text}}});
     loaded_settings with = loaded;
     raise_descriptor_limit(with.values.http.connections_max);
     application app{with};

@@ -57,7 +57,6 @@ public:
     }
 
     void flag(const flag_value& f) {
-        const std::size_t before = problems_.size();
         const setting* s = find_setting(f.key);
         if (s == nullptr)
             problems_.push_back({f.flag, unknown_setting(f.key)});
@@ -65,7 +64,6 @@ public:
             add_plugin(*s, f);
         else
             text(*s, f.text, f.flag);
-        for (std::size_t i = before; i < problems_.size(); ++i) problems_[i].wrong_flag = true;
     }
 
     std::expected<loaded_settings, std::vector<settings_problem>> take() {
@@ -91,7 +89,12 @@ private:
         auto& list = out_.values.plugin_load;
         const auto same = [&](const plugin_entry& e) { return e.file == f.text; };
         // Named again: the entry of the file, with its configuration, already says it.
-        if (std::ranges::none_of(list, same)) list.push_back({f.text, {}, f.flag});
+        const auto earlier = std::ranges::find_if(list, same);
+        if (earlier == list.end())
+            list.push_back({f.text, {}, f.flag});
+        else if (earlier->where == f.flag)
+            out_.doubts.push_back(
+                {f.flag, fmt::format("{} is given twice and loaded once", f.text)});
         const auto [at, first] = out_.sources.try_emplace(s.key, f.flag);
         if (!first && !at->second.ends_with(f.flag)) at->second += ", " + f.flag;
     }
@@ -102,17 +105,15 @@ private:
 
 void demand(bool holds, const loaded_settings& s, const char* key, std::string text,
             std::vector<settings_problem>& problems) {
-    if (!holds) problems.push_back({s.sources.at(key), fmt::format("{} {}", key, text)});
-}
-
-/// Of one value alone: as a flag it is wrong use.
-void demand_alone(bool holds, const loaded_settings& s, const char* key, std::string text,
-                  std::vector<settings_problem>& problems) {
-    demand(holds, s, key, std::move(text), problems);
-    if (!holds) problems.back().wrong_flag = problems.back().where.starts_with("--");
+    if (!holds) problems.push_back({s.place_of(key), fmt::format("{} {}", key, text)});
 }
 
 }  // namespace
+
+std::string loaded_settings::place_of(const std::string& key) const {
+    const std::string& source = sources.at(key);
+    return source == "default" ? key + " (default)" : source;
+}
 
 bool is_loopback(const std::string& host) {
     if (host == "localhost") return true;
@@ -128,9 +129,8 @@ void check_together(const loaded_settings& loaded, std::vector<settings_problem>
     const bool is_address = s.http.host == "localhost" ||
                             ::inet_pton(AF_INET, s.http.host.c_str(), address) == 1 ||
                             ::inet_pton(AF_INET6, s.http.host.c_str(), address) == 1;
-    demand_alone(is_address, loaded, "http.host",
-                 fmt::format("must be an IP address or localhost, not \"{}\"", s.http.host),
-                 problems);
+    demand(is_address, loaded, "http.host",
+           fmt::format("must be an IP address or localhost, not \"{}\"", s.http.host), problems);
     if (is_address)
         demand(is_loopback(s.http.host) || s.security.allow_anonymous_non_loopback, loaded,
                "http.host",
@@ -141,20 +141,19 @@ void check_together(const loaded_settings& loaded, std::vector<settings_problem>
                            s.http.host),
                problems);
     for (const std::string& one : s.http.cors_origins)
-        demand_alone(canonical_origin(one).has_value(), loaded, "http.cors_origins",
-                     fmt::format("must list origins such as \"https://app.example.com:8443\", not "
-                                 "\"{}\"",
-                                 one),
-                     problems);
+        demand(canonical_origin(one).has_value(), loaded, "http.cors_origins",
+               fmt::format("must list origins such as \"https://app.example.com:8443\", not "
+                           "\"{}\"",
+                           one),
+               problems);
     demand(s.http.drain < s.runtime.stop_max, loaded, "http.drain_ms",
            "must be below runtime.stop_ms_max", problems);
-    demand_alone(
-        s.store.url == "sqlite:" || s.store.url == "memory:", loaded, "store.url",
-        fmt::format("must be \"sqlite:\" (its files lie in store.data) or \"memory:\", not "
-                    "\"{}\"",
-                    mask_url(s.store.url)),
-        problems);
-    demand_alone(!s.store.data.empty(), loaded, "store.data", "must name a folder", problems);
+    demand(s.store.url == "sqlite:" || s.store.url == "memory:", loaded, "store.url",
+           fmt::format("must be \"sqlite:\" (its files lie in store.data) or \"memory:\", not "
+                       "\"{}\"",
+                       mask_url(s.store.url)),
+           problems);
+    demand(!s.store.data.empty(), loaded, "store.data", "must name a folder", problems);
     demand(s.store.batch_events_max <= s.store.queue_events_max, loaded, "store.batch_events_max",
            "must not be above store.queue_events_max", problems);
     demand(s.store.batch_bytes_max <= s.store.queue_bytes_max, loaded, "store.batch_bytes_max",

@@ -82,20 +82,30 @@ struct setting_inputs {
     std::vector<flag_value> flags;
 };
 
+struct settings_problem {
+    std::string where;
+    std::string text;
+};
+
 struct loaded_settings {
     settings values;
     /// Where each value comes from, by key: "default", "flexcore.toml:12:3", a variable, a flag.
     std::map<std::string, std::string> sources;
-};
+    /// Valid, and perhaps not meant so.
+    std::vector<settings_problem> doubts = {};
 
-struct settings_problem {
-    std::string where;
-    std::string text;
-    bool wrong_flag = false;  ///< wrong use of the command line, not a wrong file or variable
+    /// How a message about a value begins: its source, or "http.port (default)".
+    [[nodiscard]] std::string place_of(const std::string& key) const;
 };
 
 [[nodiscard]] std::expected<loaded_settings, std::vector<settings_problem>> load_settings(
     const setting_inputs&);
+
+/// What the settings name and this machine lacks: files of plugins, folders for them; a data folder
+/// that is a file. Looks only; what it finds is as wrong as a wrong value.
+[[nodiscard]] std::vector<settings_problem> check_named_files(const loaded_settings&);
+/// plugins.dirs, or `plugins` beside the executable.
+[[nodiscard]] std::vector<std::filesystem::path> plugin_folders(const settings&);
 
 /// This process's environment.
 [[nodiscard]] std::map<std::string, std::string> environment();

@@ -80,6 +80,9 @@ int run(std::span<const std::string> args, streams io) {
         "  flexcore serve --plugin build/release/plugins/counter.so\n"
         "  flexcore command send counter.increment c1 --data '{\"by\": 1}'\n"
         "  flexcore events tail --from start\n"
+        "Exit code: 0 done; 1 refused or failed; 2 the command line, the settings or a file they "
+        "name\n"
+        "are wrong as they stand.\n"
         "`flexcore SUBCOMMAND --help` tells more.");
     add_serve(app, c);
     add_config(app, c);

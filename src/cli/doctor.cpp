@@ -31,13 +31,15 @@ std::string_view name_of(verdict is) {
 std::vector<finding> findings_of(
     const std::expected<app::loaded_settings, std::vector<app::settings_problem>>& loaded) {
     std::vector<finding> all;
-    if (loaded) {
-        all.push_back({"settings", verdict::ok, "valid", {}});
-    } else {
-        for (const auto& [where, text, wrong_flag] : loaded.error())
-            all.push_back({"settings", verdict::bad, fmt::format("{}: {}", where, text),
-                           "the server would not start; mend it (`flexcore config check`)"});
-    }
+    const auto wrong = loaded ? check_named_files(*loaded) : loaded.error();
+    for (const auto& [where, text] : wrong)
+        all.push_back({"settings", verdict::bad, fmt::format("{}: {}", where, text),
+                       "the server would not start; mend it (`flexcore config check`)"});
+    if (loaded)
+        for (const auto& [where, text] : loaded->doubts)
+            all.push_back({"settings", verdict::warn, fmt::format("{}: {}", where, text),
+                           "the server would start; see whether it is meant so"});
+    if (all.empty()) all.push_back({"settings", verdict::ok, "valid", {}});
     // With settings that are not valid the rest is still worth knowing, for the defaults.
     const app::settings values = loaded ? loaded->values : app::settings{};
     check_versions(all);
@@ -86,10 +88,12 @@ void add_doctor(CLI::App& app, context& c) {
     add_serve_options(*one, *o);
     one->add_flag("--json", *json, "Print JSON for programs");
     one->footer(
-        "Looks at the settings, limits, the disk under the data folder (it writes a small file\n"
-        "there and removes it), the clock and the port, in a few seconds. Takes the flags of\n"
-        "`flexcore serve`: give it the same.\n"
-        "Exit code: 0 fit, perhaps with warnings; 1 something is bad.\n"
+        "Looks at the settings and the files they name, limits, the data folder, the disk under "
+        "it\n"
+        "(it writes a small file there and removes it), the clock and the port, in a few seconds.\n"
+        "Takes the flags of `flexcore serve`: give it the same. A server that runs with them is a\n"
+        "warning: a second one would be refused.\n"
+        "Exit code: 0 fit, perhaps with warnings; 1 something is bad; 2 wrong usage.\n"
         "Examples:\n"
         "  flexcore doctor\n"
         "  flexcore doctor --data /var/lib/flexcore --listen 127.0.0.1:9000\n"

@@ -2,6 +2,7 @@
 #include "cli/doctor_impl.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -10,7 +11,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
+#include <fstream>
 #include <string_view>
 #include <system_error>
 
@@ -87,6 +90,20 @@ private:
 
 double ms_since(clock::time_point begin) {
     return std::chrono::duration<double, std::milli>(clock::now() - begin).count();
+}
+
+/// The process that serves from the folder; empty when none does. A server locks DIR/lock and
+/// writes its number there.
+std::string holder_of(const std::filesystem::path& folder) {
+    const auto file = folder / "lock";
+    const int lock = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+    if (lock < 0) return {};
+    const bool held = ::flock(lock, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    ::close(lock);
+    if (!held) return {};
+    std::string process;
+    std::ifstream{file} >> process;
+    return process.empty() ? "unknown" : process;
 }
 
 /// Each 4 KiB and an fdatasync, as a commit does. Empty when it fails.
@@ -187,14 +204,22 @@ void check_disk(const app::settings& s, std::vector<finding>& out) {
     const probe_file probe{folder};
     if (!std::filesystem::is_directory(folder, ec) || probe.fd() < 0) {
         out.push_back({"data folder", verdict::bad,
-                       fmt::format("{} cannot be written", folder.string()),
+                       fmt::format("{} {}", folder.string(),
+                                   std::filesystem::is_directory(folder, ec) ? "cannot be written"
+                                                                             : "is no folder"),
                        "make it writable for this user, or name another with --data (store.data)"});
         return;
     }
-    out.push_back({"data folder",
-                   verdict::ok,
-                   folder == wanted ? wanted.string() : wanted.string() + ", to be made",
-                   {}});
+    if (const std::string holder = holder_of(wanted); !holder.empty())
+        out.push_back({"data folder", verdict::warn,
+                       fmt::format("{} is in use by process {}", wanted.string(), holder),
+                       "fine when it is the server you ask about; another one needs a folder of "
+                       "its own, named with --data (store.data)"});
+    else
+        out.push_back({"data folder",
+                       verdict::ok,
+                       folder == wanted ? wanted.string() : wanted.string() + ", to be made",
+                       {}});
     check_file_system(folder, out);
     check_space(folder, out);
     const auto times = sync_times_ms(probe.fd());

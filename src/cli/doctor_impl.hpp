@@ -4,7 +4,9 @@
 
 #include "app/settings.hpp"
 
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +32,9 @@ void check_clock(std::vector<finding>&);
 void check_versions(std::vector<finding>&);
 /// Whether the address can be listened on, or a FlexCore answers there.
 void check_port(const app::settings&, std::vector<finding>&);
+
+/// The version of the FlexCore that answers there, if one does within a second.
+[[nodiscard]] std::optional<std::string> server_at(const std::string& host, std::uint16_t port);
 
 /// The folder, or the nearest one above it that exists.
 [[nodiscard]] std::filesystem::path existing_folder(const std::filesystem::path&);

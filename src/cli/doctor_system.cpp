@@ -128,19 +128,6 @@ void check_jumps(std::vector<finding>& out) {
     out.push_back(std::move(one));
 }
 
-/// Whether it is a FlexCore that has the port.
-std::optional<std::string> server_at(const std::string& host, std::uint16_t port) {
-    http_client client{{host, std::to_string(port), {}},
-                       {std::chrono::milliseconds{500}, std::chrono::milliseconds{500}}};
-    const auto answer = client.ask({"GET", "/healthz", {}, {}, {}});
-    if (!answer) return std::nullopt;
-    const auto parsed = json::to_value(answer->body);
-    const auto* about = parsed ? parsed->if_object() : nullptr;
-    if (about == nullptr || !about->contains("version") || !about->at("version").is_string())
-        return std::nullopt;
-    return std::string{about->at("version").as_string()};
-}
-
 /// 0, or why it cannot be listened on.
 int bind_error(const std::string& host, std::uint16_t port) {
     addrinfo wanted{};
@@ -160,6 +147,18 @@ int bind_error(const std::string& host, std::uint16_t port) {
 }
 
 }  // namespace
+
+std::optional<std::string> server_at(const std::string& host, std::uint16_t port) {
+    http_client client{{host, std::to_string(port), {}},
+                       {std::chrono::milliseconds{500}, std::chrono::milliseconds{500}}};
+    const auto answer = client.ask({"GET", "/healthz", {}, {}, {}});
+    if (!answer) return std::nullopt;
+    const auto parsed = json::to_value(answer->body);
+    const auto* about = parsed ? parsed->if_object() : nullptr;
+    if (about == nullptr || !about->contains("version") || !about->at("version").is_string())
+        return std::nullopt;
+    return std::string{about->at("version").as_string()};
+}
 
 void check_limits(const app::settings& s, std::vector<finding>& out) {
     check_descriptors(s, out);
@@ -191,7 +190,9 @@ void check_port(const app::settings& s, std::vector<finding>& out) {
     }
     if (const auto other = server_at(s.http.host, s.http.port)) {
         out.push_back(
-            {"port", verdict::ok, fmt::format("{}: FlexCore {} serves there", where, *other), {}});
+            {"port", verdict::warn, fmt::format("{}: FlexCore {} serves there", where, *other),
+             "fine when it is the server you ask about; another one needs another port, named "
+             "with --listen (http.port)"});
         return;
     }
     out.push_back({"port", verdict::bad,

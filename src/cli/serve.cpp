@@ -1,6 +1,7 @@
 // flexcore serve, flexcore config
 #include "app/application.hpp"
 #include "app/settings.hpp"
+#include "cli/doctor_impl.hpp"
 #include "cli/serve_options_impl.hpp"
 
 #include <CLI/CLI.hpp>
@@ -17,11 +18,19 @@
 namespace flexcore::cli {
 namespace {
 
+constexpr const char* exit_codes_of_serve =
+    "Exit code: 0 ended in order; 1 the start failed (a port that is taken, a folder in use), or\n"
+    "the stop took too long; 2 the flags, variables or file are wrong, or name files that are not\n"
+    "there.\n";
+constexpr const char* exit_codes_of_config = "Exit code: 0 valid; 2 something is wrong.\n";
+constexpr const char* looks_at =
+    "Looks at the settings and at the files they name (plugins, plugins.dirs, store.data), as\n"
+    "`flexcore serve` does before it starts; `flexcore doctor` looks at the port, the disk and\n"
+    "whether the folder is in use too.\n";
 constexpr const char* examples_of_flags =
     "Settings come from the file, FLEXCORE_… variables (http.port is FLEXCORE_HTTP_PORT) and\n"
     "flags; what comes later wins. `flexcore config example` prints all settings, explained.\n";
 
-/// Wrong use when a flag is wrong; else the command line may be right and a file wrong.
 int refuse(const context& c, const std::vector<app::settings_problem>& problems, bool json) {
     if (json) {
         boost::json::array all;
@@ -31,23 +40,32 @@ int refuse(const context& c, const std::vector<app::settings_problem>& problems,
                  << '\n';
     }
     c.io.err << "error: the settings are not valid\n" << app::to_text(problems);
-    return std::ranges::any_of(problems, &app::settings_problem::wrong_flag) ? exit_usage
-                                                                             : exit_refused;
+    return exit_usage;
 }
 
 int serve(const context& c, const serve_options& o, const std::string& port_file) {
     const auto loaded = load_settings_of(c, o);
     if (!loaded) return refuse(c, loaded.error(), false);
+    if (const auto wrong = check_named_files(*loaded); !wrong.empty())
+        return refuse(c, wrong, false);
     const auto served = app::serve(*loaded, {port_file}, c.io.out);
     // Whether anybody read the greeting does not matter to a server.
     c.io.out.clear();
-    if (!served) return report(c, served.error());
-    return *served;
+    if (served) return *served;
+    error e = served.error();
+    if (e.code == std::errc::address_in_use) {
+        const auto& http = loaded->values.http;
+        if (const auto other = server_at(http.host, http.port))
+            e.client += fmt::format(" FlexCore {} serves there now.", *other);
+    }
+    return report(c, e);
 }
 
 int check(const context& c, const serve_options& o, bool json) {
     const auto loaded = load_settings_of(c, o);
     if (!loaded) return refuse(c, loaded.error(), json);
+    if (const auto wrong = check_named_files(*loaded); !wrong.empty())
+        return refuse(c, wrong, json);
     const auto set =
         std::ranges::count_if(loaded->sources, [](const auto& s) { return s.second != "default"; });
     if (json)
@@ -165,7 +183,8 @@ void add_serve(CLI::App& app, context& c) {
         ->type_name("FILE");
     serve_app->footer(std::string{examples_of_flags} +
                       "SIGTERM or Ctrl-C: running requests finish, then it ends; a second time: at "
-                      "once.\n"
+                      "once.\n" +
+                      exit_codes_of_serve +
                       "Examples:\n"
                       "  flexcore serve\n"
                       "  flexcore serve --data /var/lib/flexcore --plugin plugins/orders.so\n"
@@ -178,20 +197,27 @@ void add_serve(CLI::App& app, context& c) {
 void add_config(CLI::App& app, context& c) {
     auto* config = app.add_subcommand("config", "Check and show settings without starting");
     config->require_subcommand(1);
+    config->footer(
+        "Examples:\n"
+        "  flexcore config check --config config/flexcore.toml\n"
+        "  flexcore config show\n"
+        "  flexcore config example > flexcore.toml");
     using runner = int (*)(const context&, const serve_options&, bool);
-    const auto add = [&](const char* name, const char* about, runner run) {
+    const auto add = [&](const char* name, const char* about, runner run, const char* more) {
         auto* sub = config->add_subcommand(name, about);
         auto o = std::make_shared<serve_options>();
         auto json = std::make_shared<bool>(false);
         add_serve_options(*sub, *o);
         sub->add_flag("--json", *json, "Print JSON for programs");
-        sub->footer(fmt::format("{}Examples:\n  flexcore config {} --config config/flexcore.toml\n",
-                                examples_of_flags, name));
+        sub->footer(
+            fmt::format("{}{}{}Examples:\n  flexcore config {} --config config/flexcore.toml\n"
+                        "  flexcore config {} --listen 127.0.0.1:9000 --json",
+                        more, examples_of_flags, exit_codes_of_config, name, name));
         sub->callback(
             [o, json, run, &c] { c.action = [o, json, run, &c] { return run(c, *o, *json); }; });
     };
-    add("check", "Validate the settings and list everything that is wrong", check);
-    add("show", "Print every setting with its value and where it comes from", show);
+    add("check", "Validate the settings and list everything that is wrong", check, looks_at);
+    add("show", "Print every setting with its value and where it comes from", show, "");
     auto* example = config->add_subcommand(
         "example", "Print a settings file with every setting's default, explained");
     example->footer("Examples:\n  flexcore config example > flexcore.toml");

@@ -124,7 +124,7 @@ int verify(const context& c, const verify_options& o) {
     const auto loaded = app::load_settings(in);
     if (!loaded) {
         c.io.err << "error: the settings are not valid\n" << app::to_text(loaded.error());
-        return exit_refused;
+        return exit_usage;
     }
     const std::string data = loaded->values.store.data.string();
 
@@ -160,7 +160,8 @@ void add_verify(CLI::App& app, context& c) {
     verify_app->add_flag("--json", o->json, "Print JSON for programs");
     verify_app->footer(
         "Reads the files of this machine and changes nothing; a server may have them open.\n"
-        "Exit code: 0 everything is as it was written, 1 something is not.\n"
+        "Exit code: 0 everything is as it was written; 1 something is not, or cannot be read;\n"
+        "2 wrong usage, or no data folder of a server is there.\n"
         "Examples:\n"
         "  flexcore verify --data /var/lib/flexcore\n"
         "  flexcore verify --config config/flexcore.toml --json");

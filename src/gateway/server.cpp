@@ -28,8 +28,12 @@ result<tcp::acceptor> open_listener(asio::io_context& context, const tcp::endpoi
         std::string what = bad == asio::error::address_in_use
                                ? "port " + std::to_string(where.port()) + " is taken"
                                : std::string{step} + ": " + bad.message();
-        return fail(base_errc::io, "Cannot listen on " + where.address().to_string() + ":" +
-                                       std::to_string(where.port()) + ": " + what + ".");
+        // The code lets the caller ask who has the port.
+        return fail(error{bad == asio::error::address_in_use
+                              ? std::make_error_code(std::errc::address_in_use)
+                              : make_error_code(base_errc::io),
+                          "Cannot listen on " + where.address().to_string() + ":" +
+                              std::to_string(where.port()) + ": " + what + "."});
     };
     if (out.open(where.protocol(), bad); bad) return refused("socket");
     if (out.set_option(tcp::acceptor::reuse_address{true}, bad); bad)

@@ -67,8 +67,15 @@ TEST_CASE("doctor: wrong settings, a taken port and a folder that cannot be are 
     server other;
     const auto ours =
         doctor({"--data", data, "--listen", "127.0.0.1:" + std::to_string(other.port())});
-    CHECK(ours.of("port").at("verdict") == "ok");
+    CHECK(ours.of("port").at("verdict") == "warn");
     CHECK(contains(ours.of("port").at("found").as_string(), "FlexCore"));
+    const auto shared = doctor({"--data", other.data().string(), "--listen", "127.0.0.1:0"});
+    CHECK(shared.of("data folder").at("verdict") == "warn");
+    CHECK(contains(shared.of("data folder").at("found").as_string(),
+                   "in use by process " + std::to_string(other.running().pid())));
+    const auto plugin = doctor({"--plugin", "nope.so", "--data", data, "--listen", "127.0.0.1:0"});
+    CHECK(plugin.code == 1);
+    CHECK(contains(plugin.of("settings").at("found").as_string(), "nope.so"));
     CHECK(
         doctor({"--store", "memory:", "--listen", "127.0.0.1:0"}).of("data folder").at("verdict") ==
         "warn");

@@ -7,12 +7,12 @@
 
 using namespace flexcore::test;
 
-TEST_CASE("config check: every mistake is listed with its place, exit code 1") {
+TEST_CASE("config check: every mistake is listed with its place, exit code 2") {
     const temp_folder folder;
     write_file(folder / "s.toml", "[http]\nprot = 1\n[log]\nlevel = \"loud\"\n");
     const auto checked = cli({"config", "check", "--config", (folder / "s.toml").string()}, {},
                              {{"FLEXCORE_HTTP_DRAIN_MS", "later"}});
-    CHECK(checked.code == 1);
+    CHECK(checked.code == 2);
     CHECK(contains(checked.err, "s.toml:2:1: unknown setting http.prot; did you mean http.port?"));
     CHECK(contains(checked.err, "s.toml:4:9: log.level must be one of"));
     CHECK(contains(checked.err, "FLEXCORE_HTTP_DRAIN_MS: "));
@@ -20,6 +20,10 @@ TEST_CASE("config check: every mistake is listed with its place, exit code 1") {
     const auto good = cli({"config", "check", "--config", (folder / "s.toml").string()});
     CHECK(good.code == 0);
     CHECK(contains(good.out, "valid; 1 differ"));
+    write_file(folder / "s.toml", "[[plugins.load]]\nfile = \"nope.so\"\n");
+    const auto missing = cli({"config", "check", "--config", (folder / "s.toml").string()});
+    CHECK(missing.code == 2);
+    CHECK(contains(missing.err, "s.toml:1:1: the plugin nope.so cannot be loaded"));
 }
 
 TEST_CASE("config show: file, variable and flag, each over the one before, with its source") {
@@ -66,7 +70,7 @@ TEST_CASE("serve: settings that are not valid start nothing and leave no data fo
     const auto by_variable =
         cli({"serve", "--data", (folder / "data").string(), "--listen", "127.0.0.1:0"}, {},
             {{"FLEXCORE_HTTP_PROT", "1"}});
-    CHECK(by_variable.code == 1);
+    CHECK(by_variable.code == 2);
     CHECK_FALSE(std::filesystem::exists(folder / "data"));
 }
 
@@ -83,7 +87,7 @@ TEST_CASE("serve: an empty flag is a wrong value, not one that was never given")
 TEST_CASE("config: a folder as settings file is refused by name") {
     const temp_folder folder;
     const auto refused = cli({"config", "check", "--config", folder.path().string()});
-    CHECK(refused.code == 1);
+    CHECK(refused.code == 2);
     CHECK(contains(refused.err, folder.path().string() + ": cannot be read: it is a folder"));
     CHECK_FALSE(contains(refused.err, "internal error"));
 }

@@ -59,19 +59,19 @@ TEST_CASE("start: without a plugin it says how to load one, and that works as it
 TEST_CASE("start: what is wrong in a settings file is named with its line when it starts too") {
     const temp_folder folder;
     const std::string file = (folder / "s.toml").string();
-    const auto refused = [&](const std::string& text, const std::string& where) {
+    const auto refused = [&](const std::string& text, const std::string& where, int code = 1) {
         write_file(file, text);
         const auto start = serve({"--config", file});
         INFO(start.err);
-        CHECK(start.code == 1);
-        CHECK(contains(start.err, "error: " + file + where));
+        CHECK(start.code == code);
+        CHECK(contains(start.err, file + where));
         return start.err;
     };
     const std::string rest = "http.port = 0\nstore.data = \"" + (folder / "d").string() + "\"\n";
     const std::string missing = plugin_file("no_such_plugin").string();
     CHECK(contains(refused(rest + "[[plugins.load]]\nfile = \"" + plugin_file("counter").string() +
                                "\"\n[[plugins.load]]\nfile = \"" + missing + "\"\n",
-                           ":5:1: the plugin " + missing),
+                           ":5:1: the plugin " + missing, 2),
                    "no such file"));
     server first;
     CHECK(contains(refused("http.port = 0\nstore.data = \"" + first.data().string() + "\"\n",
@@ -105,13 +105,30 @@ TEST_CASE("start: a port that is taken is refused with the setting to change") {
     CHECK(second.code == 1);
     CHECK(contains(second.err, std::to_string(first.port())));
     CHECK(contains(second.err, "--listen"));
+    CHECK(contains(second.err, "serves there now"));
+    const auto by_file = cli({"serve", "--data", (folder / "d").string()}, {},
+                             {{"FLEXCORE_HTTP_PORT", std::to_string(first.port())}});
+    CHECK(by_file.code == 1);
+    CHECK(contains(by_file.err, "error: FLEXCORE_HTTP_PORT: Cannot listen"));
     CHECK(first.http("GET", "/livez").status == 200);
+}
+
+TEST_CASE(
+    "start: a plugin folder that is not there is refused, a plugin given twice is warned of") {
+    const temp_folder folder;
+    const auto none = serve({"--data", (folder / "d").string(), "--listen", "127.0.0.1:0",
+                             "--plugin-dir", (folder / "none").string()});
+    CHECK(none.code == 2);
+    CHECK(contains(none.err, "--plugin-dir: plugins.dirs names " + (folder / "none").string()));
+    CHECK_FALSE(std::filesystem::exists(folder / "d"));
+    server twice{{.plugins = {"counter", "counter"}}};
+    CHECK(wait_until([&] { return contains(twice.log(), "is given twice and loaded once"); }));
 }
 
 TEST_CASE("start: other than loopback is refused unless the setting says otherwise") {
     const temp_folder folder;
     const auto refused = serve({"--data", (folder / "d").string(), "--listen", "0.0.0.0:0"});
-    CHECK(refused.code == 1);
+    CHECK(refused.code == 2);
     CHECK(contains(refused.err, "security.allow_anonymous_non_loopback"));
 }
 
@@ -120,12 +137,12 @@ TEST_CASE("start: a plugin that is not there or lies elsewhere is refused by nam
     const std::string data = (folder / "d").string();
     const std::string missing = plugin_file("no_such_plugin").string();
     const auto none = serve({"--data", data, "--listen", "127.0.0.1:0", "--plugin", missing});
-    CHECK(none.code == 1);
+    CHECK(none.code == 2);
     CHECK(contains(none.err, missing));
     std::filesystem::copy_file(plugin_file("counter"), folder / "elsewhere.so");
     const std::string file = (folder / "elsewhere.so").string();
     const auto outside = serve({"--data", data, "--listen", "127.0.0.1:0", "--plugin", file});
-    CHECK(outside.code == 1);
+    CHECK(outside.code == 2);
     CHECK(contains(outside.err, "--plugin-dir " + folder.path().string()));
     server inside{{.plugins = {file}, .args = {"--plugin-dir", folder.path().string()}}};
     CHECK(contains(inside.http("GET", "/v1/plugins").body, "elsewhere"));
@@ -135,8 +152,8 @@ TEST_CASE("start: an unwritable data folder or log file is refused with its sett
     const temp_folder folder;
     write_file(folder / "file", "x");
     const auto data = serve({"--data", (folder / "file").string(), "--listen", "127.0.0.1:0"});
-    CHECK(data.code == 1);
-    CHECK(contains(data.err, "store.data"));
+    CHECK(data.code == 2);
+    CHECK(contains(data.err, "store.data must be a folder"));
     const auto log = serve({"--data", (folder / "d").string(), "--listen", "127.0.0.1:0", "--set",
                             "log.file=" + (folder / "file/below").string()});
     CHECK(log.code == 1);

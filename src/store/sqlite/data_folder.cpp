@@ -34,6 +34,17 @@ result<std::shared_ptr<data_folder>> data_folder::open(const std::filesystem::pa
     std::error_code problem;
     std::filesystem::create_directories(path, problem);
     if (problem) {
+        // The system's word for a file that stands in the way is "File exists" or "Not a
+        // directory".
+        for (auto at = path; !at.empty() && at != at.root_path(); at = at.parent_path()) {
+            std::error_code ignored;
+            if (std::filesystem::exists(at, ignored) &&
+                !std::filesystem::is_directory(at, ignored)) {
+                return fail(store_errc::unavailable,
+                            fmt::format("{} is a file, not a folder", at.string()),
+                            fmt::format("{}: {}", path.string(), problem.message()));
+            }
+        }
         return fail(store_errc::unavailable, "the data folder cannot be made",
                     fmt::format("{}: {}", path.string(), problem.message()));
     }

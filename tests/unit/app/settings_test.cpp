@@ -45,6 +45,12 @@ std::vector<settings_problem> problems_of(const setting_inputs& in) {
     return loaded.error();
 }
 
+loaded_settings loaded_from(const setting_inputs& in) {
+    auto loaded = load_settings(in);
+    if (!loaded) FAIL(to_text(loaded.error()));
+    return *loaded;
+}
+
 bool contains(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }
@@ -173,27 +179,66 @@ TEST_CASE("settings: a key or section that stands twice is refused with the line
     CHECK(contains(from_file{"[http]\nport = 1\n[http]\n"}.problems().at(0).where, ":3:"));
 }
 
-TEST_CASE("settings: a flag that is wrong in itself is wrong use, a file or variable is not") {
+TEST_CASE(
+    "settings: a default that does not fit is named by its key, a given value by its source") {
     setting_inputs in;
-    in.flags = {{"log.level", "loud", "--log-level"}};
-    CHECK(problems_of(in).at(0).wrong_flag);
-    in.flags = {{"http.prot", "1", "--set http.prot"}};
-    CHECK(problems_of(in).at(0).wrong_flag);
-    in.flags = {{"plugins.load", "", "--plugin", true}};
-    CHECK(problems_of(in).at(0).wrong_flag);
-    for (const auto& [key, value] : std::map<std::string, std::string>{
-             {"store.data", ""}, {"store.url", "mysql:"}, {"http.host", "[::1"}}) {
-        INFO(key);
-        in.flags = {{key, value, "--flag"}};
-        CHECK(problems_of(in).at(0).wrong_flag);
+    in.flags = {{"projections.retry_delay_ms_max", "1ms", "--set max"}};
+    CHECK(problems_of(in).at(0).where == "projections.retry_delay_ms (default)");
+    in.flags.push_back({"projections.retry_delay_ms", "2ms", "--set delay"});
+    CHECK(problems_of(in).at(0).where == "--set delay");
+}
+
+TEST_CASE("settings: a plugin that is given twice is loaded once, with a doubt") {
+    setting_inputs in;
+    in.flags = {{"plugins.load", "a.so", "--plugin", true}};
+    CHECK(loaded_from(in).doubts.empty());
+    in.flags.push_back(in.flags.front());
+    const auto twice = loaded_from(in);
+    CHECK(twice.values.plugin_load.size() == 1);
+    REQUIRE(twice.doubts.size() == 1);
+    CHECK(contains(twice.doubts[0].text, "a.so is given twice"));
+}
+
+TEST_CASE("settings: files and folders that are named must be there, each named with its place") {
+    const test::temp_folder here;
+    const auto problems = [](std::vector<flag_value> flags) {
+        setting_inputs in;
+        in.flags = std::move(flags);
+        return check_named_files(loaded_from(in));
+    };
+    const std::string folder = here.path().string();
+    const auto write = [&](const char* name, const char* text) {
+        test::write_file(here / name, text);
+        return (here / name).string();
+    };
+    CHECK(problems({}).empty());
+    CHECK(problems({{"store.data", folder + "/new/below", "--data"}}).empty());
+    const std::string file = write("file", "text");
+    for (const std::string& data : {file, file + "/below"}) {
+        const auto wrong = problems({{"store.data", data, "--data"}});
+        REQUIRE(wrong.size() == 1);
+        CHECK(wrong[0].where == "--data");
+        CHECK(contains(wrong[0].text, file + " is a file"));
     }
-    in.flags = {{"http.host", "0.0.0.0", "--listen"}};
-    CHECK_FALSE(problems_of(in).at(0).wrong_flag);
-    in.flags = {};
-    in.environment = {{"FLEXCORE_STORE_DATA", ""}};
-    CHECK_FALSE(problems_of(in).at(0).wrong_flag);
-    in.environment = {{"FLEXCORE_LOG_LEVEL", "loud"}};
-    CHECK_FALSE(problems_of(in).at(0).wrong_flag);
+    CHECK(problems({{"store.data", file, "--data"}, {"store.url", "memory:", "--store"}}).empty());
+    const auto dirs = problems({{"plugins.dirs", folder + "/none", "--plugin-dir"}});
+    REQUIRE(dirs.size() == 1);
+    CHECK(contains(dirs[0].text, "none, which is not there"));
+    const auto plugin = [&](const std::string& path, const std::string& dir) {
+        const auto wrong = problems(
+            {{"plugins.dirs", dir, "--plugin-dir"}, {"plugins.load", path, "--plugin", true}});
+        return wrong.empty() ? std::string{} : wrong.at(0).text;
+    };
+    CHECK(contains(plugin(folder + "/none.so", folder), "no such file"));
+    CHECK(contains(plugin(folder, folder), "not a regular file"));
+    CHECK(contains(plugin(file, folder), "not a shared library"));
+    CHECK(contains(plugin(file, "/usr"), "--plugin-dir " + folder));
+    CHECK(plugin(write("good.so",
+                       "\x7f"
+                       "ELF and more"),
+                 folder)
+              .empty());
+    CHECK(plugin(folder + "/good.so", folder + "/../" + here.path().filename().string()).empty());
 }
 
 TEST_CASE("settings: a variable without a name is nobody's") {
