@@ -26,6 +26,9 @@ template <class Names>
     if (wrong.size() > name_bytes_compared_max) return best;
     std::size_t bound = std::max<std::size_t>(1, wrong.size() / 3) + 1;
     for (const std::string_view name : right) {
+        // So many letters more or less are at least as many steps.
+        if (std::max(wrong.size(), name.size()) - std::min(wrong.size(), name.size()) >= bound)
+            continue;
         const std::size_t distance = edit_distance(wrong, name);
         if (distance >= bound) continue;
         best = name;

@@ -2,6 +2,7 @@
 
 #include "base/json.hpp"
 #include "base/names.hpp"
+#include "base/nearest.hpp"
 #include "bus/command_metadata_impl.hpp"
 #include "bus/key_scope_impl.hpp"
 #include "bus/outcome_impl.hpp"
@@ -63,6 +64,16 @@ struct command_bus::state {
         const std::shared_lock lock{mutex};
         const auto found = types.find(type);
         return found == types.end() ? nullptr : found->second;
+    }
+
+    [[nodiscard]] error unknown_type(const std::string& type) const {
+        std::vector<std::string> names;
+        {
+            const std::shared_lock lock{mutex};
+            for (const auto& [one, entry] : types) names.push_back(one);
+        }
+        return {bus_errc::unknown_command,
+                "there is no command type " + type + did_you_mean(type, names)};
     }
 };
 
@@ -218,7 +229,7 @@ void command_bus::send(command cmd, command_done done) {
     const auto entry = state_->find(cmd.type);
     if (!entry) {
         state_->unknown.add();
-        done(fail(bus_errc::unknown_command, "there is no command type " + cmd.type));
+        done(fail(state_->unknown_type(cmd.type)));
         return;
     }
     state_->in_flight.fetch_add(1, std::memory_order_relaxed);

@@ -1,6 +1,7 @@
 #include "bus/query_bus.hpp"
 
 #include "base/json.hpp"
+#include "base/nearest.hpp"
 #include "bus/command_metadata_impl.hpp"
 #include "bus/query_flight_impl.hpp"
 #include "bus/query_views_impl.hpp"
@@ -104,6 +105,16 @@ struct query_bus::state : std::enable_shared_from_this<query_bus::state> {
         const std::shared_lock lock{mutex};
         const auto found = queries.find(name);
         return found == queries.end() ? nullptr : found->second;
+    }
+
+    [[nodiscard]] error unknown_name(const std::string& name) const {
+        std::vector<std::string> names;
+        {
+            const std::shared_lock lock{mutex};
+            for (const auto& [one, entry] : queries) names.push_back(one);
+        }
+        std::sort(names.begin(), names.end());
+        return {bus_errc::unknown_query, "there is no query " + name + did_you_mean(name, names)};
     }
 
     [[nodiscard]] static query_key key_of(const query& q, const registered_query& entry,
@@ -325,7 +336,7 @@ void query_bus::ask(query q, query_done done) {
     auto entry = state_->find(q.name);
     if (!entry) {
         state_->unknown.add();
-        done(fail(bus_errc::unknown_query, "there is no query " + q.name));
+        done(fail(state_->unknown_name(q.name)));
         return;
     }
     if (q.params.empty()) q.params = "{}";

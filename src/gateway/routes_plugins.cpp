@@ -93,7 +93,15 @@ void load_plugin(const std::shared_ptr<api>& on, request& asked, responder answe
          config = std::move(config)](const request&) -> result<response> {
             auto loaded = on->services.plugins.load(path, config);
             on->catalogue_epoch.fetch_add(1, std::memory_order_acq_rel);
-            if (!loaded) return fail(std::move(loaded.error()));
+            if (!loaded) {
+                error refused = std::move(loaded.error());
+                // The text of the start of a server names its flag; here somebody else must act.
+                if (refused.code == plugin::plugin_errc::outside_dirs)
+                    refused.client +=
+                        "; start the server with --plugin-dir and the file's folder, or add that "
+                        "to plugins.dirs";
+                return fail(std::move(refused));
+            }
             response out;
             out.status = 201;
             out.headers.push_back({"Location", "/v1/plugins/" + encode_segment(loaded->name)});

@@ -1,5 +1,6 @@
 // Read models: which there are, their rows.
 #include "base/names.hpp"
+#include "base/nearest.hpp"
 #include "bus/errc.hpp"
 #include "gateway/api.hpp"
 #include "gateway/catalogue_page.hpp"
@@ -78,12 +79,42 @@ result<void> settle_types(store::view_reader& from, const request& asked, scan_a
     return {};
 }
 
+/// The store's refusal with what the caller may have meant: the names and fields there are.
+error with_guess(const api& on, const std::string& model, const scan_args* args, error refused) {
+    const auto known = on.services.projections.models();
+    if (refused.code == store::store_errc::unknown_model) {
+        std::vector<std::string_view> names;
+        names.reserve(known.size());
+        for (const auto& one : known) names.emplace_back(one.first.name);
+        refused.client += did_you_mean(model, names);
+    }
+    if (refused.code != store::store_errc::not_indexed || args == nullptr) return refused;
+    const auto found = std::find_if(known.begin(), known.end(),
+                                    [&](const auto& one) { return one.first.name == model; });
+    if (found == known.end()) return refused;
+    const std::vector<std::string>& indexed = found->first.indexed;
+    const auto guess = [&](const std::string& field) {
+        const bool wrong = std::find(indexed.begin(), indexed.end(), field) == indexed.end();
+        return wrong ? did_you_mean(field, indexed) : std::string{};
+    };
+    std::string text;
+    for (const auto& where : args->scan.where)
+        if (text.empty()) text = guess(where.field);
+    for (const auto& order : args->scan.order)
+        if (text.empty()) text = guess(order.field);
+    std::string all;
+    for (const std::string& one : indexed) all += (all.empty() ? "" : ", ") + one;
+    refused.client += text + (all.empty() ? " (no field is)" : " (indexed: " + all + ")");
+    return refused;
+}
+
 result<response> scan_rows(const api& on, const request& asked, scan_args args) {
     auto from = on.services.views.read();
     if (!from) return fail(std::move(from.error()));
-    if (auto ok = settle_types(**from, asked, args); !ok) return fail(std::move(ok.error()));
+    if (auto ok = settle_types(**from, asked, args); !ok)
+        return fail(with_guess(on, asked.param(0), &args, std::move(ok.error())));
     auto page = (*from)->scan(asked.who.tenant, asked.param(0), args.scan);
-    if (!page) return fail(std::move(page.error()));
+    if (!page) return fail(with_guess(on, asked.param(0), &args, std::move(page.error())));
     return json_response(json_list(page->rows, page->next, append_row));
 }
 
@@ -107,7 +138,7 @@ std::string row_body(const store::row& row) {
 result<response> get_row(const api& on, const request& asked) {
     auto found =
         on.services.queries.row(asked.who.tenant, asked.param(0), asked.param(1), row_body);
-    if (!found) return fail(std::move(found.error()));
+    if (!found) return fail(with_guess(on, asked.param(0), nullptr, std::move(found.error())));
     return answer_with_etag(asked, std::move(*found));
 }
 
