@@ -9,6 +9,32 @@
 
 namespace flexcore::store {
 namespace sqlite {
+namespace {
+
+/// A line of integrity_check. What begins with a page that cannot be read ends with an error code,
+/// and the look at the pages has said more about that page.
+std::string structure_in_words(std::string_view line) {
+    if (line.find("error code") != line.npos)
+        return fmt::format("the structure is damaged: {} cannot be read",
+                           line.substr(0, line.find(':')));
+    return fmt::format("the structure is damaged: {}", line);
+}
+
+}  // namespace
+
+std::string reason_of(const error& why, const std::filesystem::path& file) {
+    // "FILE: what was attempted: what SQLite says (code)"
+    std::string_view text = why.log;
+    const std::string begin = file.string() + ": ";
+    if (!text.starts_with(begin)) return why.log.empty() ? why.client : why.log;
+    text.remove_prefix(begin.size());
+    if (const auto attempted = text.find(": "); attempted != text.npos)
+        text.remove_prefix(attempted + 2);
+    if (text.ends_with(fmt::format("({})", SQLITE_NOTADB)))
+        return "its beginning is damaged, so that it is no database any more";
+    if (text.ends_with(')')) text = text.substr(0, text.rfind(" ("));
+    return std::string{text};
+}
 
 const char* remedy_for(const std::filesystem::path& file) {
     if (file.filename() == "events.db") {
@@ -35,7 +61,7 @@ void verifying::found(finding one) {
 result<void> as_finding(verifying& look, const std::filesystem::path& file, result<void> done) {
     if (done || done.error().code != store_errc::corrupt) return done;
     look.found({.file = file.filename().string(),
-                .what = done.error().log.empty() ? done.error().client : done.error().log,
+                .what = "a part of the file cannot be read: " + reason_of(done.error(), file),
                 .remedy = remedy_for(file)});
     return {};
 }
@@ -47,12 +73,16 @@ result<void> verify_structure(verifying& look, connection& db) {
     if (!check) return as_finding(look, file, fail(std::move(check.error())));
     int code = check->step();
     for (; code == SQLITE_ROW; code = check->step()) {
-        std::string text{check->text(0)};
-        if (text == "ok") continue;
-        std::replace(text.begin(), text.end(), '\n', ' ');
-        look.found({.file = file.filename().string(),
-                    .what = std::move(text),
-                    .remedy = remedy_for(file)});
+        std::string_view rest = check->text(0);
+        if (rest == "ok") continue;
+        while (!rest.empty()) {
+            const std::string_view line = rest.substr(0, rest.find('\n'));
+            rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+            if (line.empty() || line.starts_with("*** in database")) continue;
+            look.found({.file = file.filename().string(),
+                        .what = structure_in_words(line),
+                        .remedy = remedy_for(file)});
+        }
     }
     if (code == SQLITE_DONE) return {};
     return as_finding(look, file, fail(db.failure(code, "check the structure")));

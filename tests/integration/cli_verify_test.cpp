@@ -50,17 +50,27 @@ TEST_CASE("cli: verify looks at a folder beside its server and without one, and 
     CHECK(
         contains(damaged.out, "events.db: page 4 (bytes 12288 to 16383) is not what was written"));
     CHECK(contains(damaged.out, "restore events.db from a backup"));
+    for (const char* raw : {"***", "error code", "PRAGMA"}) CHECK_FALSE(contains(damaged.out, raw));
     const auto as_json = cli({"verify", "--data", data, "--json"});
     CHECK(as_json.code == 1);
     CHECK(boost::json::parse(as_json.out).at("findings").at(0).at("page") == 4);
+
+    write_file(s.data() / "views.db", std::string(8192, 'x'));
+    const auto foreign = cli({"verify", "--data", data});
+    INFO(foreign.out);
+    CHECK(foreign.code == 1);
+    CHECK(contains(foreign.out,
+                   "views.db: a part of the file cannot be read: its beginning is "
+                   "damaged, so that it is no database any more"));
+    CHECK_FALSE(contains(foreign.out, "PRAGMA"));
 }
 
 TEST_CASE("cli: verify of no data folder says so") {
     const temp_folder folder;
     const auto none = cli({"verify", "--data", (folder / "none").string()});
-    CHECK(none.code != 0);
+    CHECK(none.code == 2);
     CHECK(contains(none.err, "is no data folder"));
     const auto empty = cli({"verify", "--data", folder.path().string()});
-    CHECK(empty.code != 0);
+    CHECK(empty.code == 2);
     CHECK(contains(empty.err, "has no events.db"));
 }

@@ -66,6 +66,8 @@ struct log_gaps {
 /// After verify_log: compares with its head.
 [[nodiscard]] result<void> verify_views(verifying&, const std::filesystem::path& file);
 
+/// Why SQLite could not read on, in words: without path, SQL and numbers of codes.
+[[nodiscard]] std::string reason_of(const error&, const std::filesystem::path& file);
 /// A failure that is damage becomes a finding; anything else stays an error.
 [[nodiscard]] result<void> as_finding(verifying&, const std::filesystem::path& file,
                                       result<void> done);

@@ -67,7 +67,8 @@ private:
         // SQLITE_ERROR: a table or column that the catalogue names is not there.
         if ((sqlite3_errcode(db_.get()) & 0xff) == SQLITE_ERROR) met.code = store_errc::corrupt;
         if (met.code != store_errc::corrupt) return fail(std::move(met));
-        found(fmt::format("read model {} cannot be read: {}", model.spec.name, met.log));
+        found(fmt::format("read model {} cannot be read: {}", model.spec.name,
+                          reason_of(met, db_.file())));
         return {};
     }
     void check_row(const statement& at, const model_table& model, position checkpoint) {
