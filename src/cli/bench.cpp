@@ -30,7 +30,7 @@ struct options {
     std::uint64_t bytes = 100;
     std::uint64_t events = 1;
     std::size_t subscribers = 1;
-    std::string type, data = "{}", query, plugin = "echo";
+    std::string type, data = "{}", query, plugin = "echo", id_prefix = "bench-";
     std::vector<std::string> parameters;
 };
 
@@ -56,11 +56,14 @@ std::string shipped(const std::string& plugin) {
 }
 
 std::unexpected<error> not_loaded(const options& o, const std::string& plugin) {
-    return fail(cli_errc::refused,
-                fmt::format("the plugin {0} is not loaded, which this benchmark asks. Load it:\n"
-                            "  flexcore plugins load {1} --url {2}\n"
-                            "and unload it afterwards: flexcore plugins unload {0}",
-                            plugin, shipped(plugin), o.client.url));
+    return fail(
+        cli_errc::refused,
+        fmt::format("the plugin {0} is not loaded, which this benchmark asks. Start the server "
+                    "with it:\n"
+                    "  flexcore serve --plugin {1}\n"
+                    "or load it, when its folder is among the server's plugins.dirs:\n"
+                    "  flexcore plugins load {1} --url {2}",
+                    plugin, shipped(plugin), o.client.url));
 }
 
 /// Whether a list of the server names it.
@@ -100,13 +103,14 @@ result<bench> commands(http_client& client, const context& c, const options& o) 
     bench b{"commands", {}, {}, "commands", o.plan};
     b.what = o.hot ? fmt::format("{} on one aggregate", type)
                    : fmt::format("{} on {} aggregates", type, grouped(o.keys));
-    b.writes =
-        o.hot ? fmt::format("the events of {} for the id bench-hot", type)
-              : fmt::format("the events of {} for the ids bench-0 to bench-{}", type, o.keys - 1);
+    b.writes = o.hot ? fmt::format("the events of {} for the id {}hot", type, o.id_prefix)
+                     : fmt::format("the events of {0} for the ids {1}0 to {1}{2}", type,
+                                   o.id_prefix, o.keys - 1);
     b.plan.method = "POST";
     b.plan.target = "/v1/commands";
-    b.plan.body = fmt::format(R"({{"type":{},"id":"bench-{}","data":{}}})", json_text(type),
-                              o.hot ? "hot" : fmt::format("$(m{})", o.keys), *data);
+    b.plan.body = fmt::format(
+        R"({{"type":{},"id":{},"data":{}}})", json_text(type),
+        json_text(o.id_prefix + (o.hot ? "hot" : fmt::format("$(m{})", o.keys))), *data);
     return b;
 }
 
@@ -301,14 +305,27 @@ constexpr const char* footer_of_all =
     "Each connection sends its next request when it has its answer. Measured from here, after\n"
     "one second of warm-up; on one machine the load takes its share of the processors.\n"
     "Ctrl-C ends it early and prints what was measured until then.\n"
-    "Exit code: 0 measured, whatever the errors; 1 nothing was answered; 2 wrong usage.\n";
+    "Rate and latencies count what succeeded; refusals and failures are counted by their codes.\n"
+    "Exit code: 0 measured, whatever the errors beside; 1 nothing succeeded, or it could not be\n"
+    "run; 2 wrong usage; 130 (143) ended by Ctrl-C (SIGTERM).\n";
+constexpr const char* footer_of_commands =
+    "The ids are bench-0 to bench-9999, in turn (--keys), or bench-hot (--hot); --id-prefix names\n"
+    "others, for a command that needs something to be there: --id-prefix account- --keys 10 sends\n"
+    "to account-0 to account-9.\n";
+constexpr const char* footer_of_appends =
+    "The events bench.happened go into the streams bench-0 to bench-999.\n";
 
 }  // namespace
 
 void add_bench(CLI::App& app, context& c) {
     auto* bench_app = app.add_subcommand("bench", "Measure a running server; writes data into it");
     bench_app->require_subcommand(1);
-    const auto sub = [&](const char* name, const char* about, preparing prepare,
+    bench_app->footer(
+        "Examples:\n"
+        "  flexcore bench commands\n"
+        "  flexcore bench append --events 100 --connections 8\n"
+        "  flexcore bench propagation --rate 1000 --json");
+    const auto sub = [&](const char* name, const char* about, preparing prepare, const char* writes,
                          const char* examples) {
         auto* one = bench_app->add_subcommand(name, about);
         auto o = std::make_shared<options>();
@@ -325,7 +342,7 @@ void add_bench(CLI::App& app, context& c) {
                       "Run against a server that is not on this machine");
         one->add_flag("--quiet", o->quiet, "No progress on standard error");
         add_client_options(*one, o->client, c);
-        one->footer(std::string{footer_of_all} + "Examples:\n" + examples);
+        one->footer(std::string{writes} + footer_of_all + "Examples:\n" + examples);
         one->callback([o, prepare, &c] {
             c.action = [o, prepare, &c] { return run_bench(c, *o, prepare); };
         });
@@ -338,10 +355,12 @@ void add_bench(CLI::App& app, context& c) {
         one.add_option("--bytes", o.bytes, about)->check(CLI::Range(0, 1 << 20))->type_name("N");
     };
     {
-        const auto [one, o] = sub("commands", "Commands on many aggregates, or on one", commands,
-                                  "  flexcore bench commands --connections 64 --seconds 5\n"
-                                  "  flexcore bench commands --hot --json\n"
-                                  "  flexcore bench commands --type stock.take --data @take.json");
+        const auto [one, o] =
+            sub("commands", "Commands on many aggregates, or on one", commands, footer_of_commands,
+                "  flexcore bench commands --connections 64 --seconds 5\n"
+                "  flexcore bench commands --hot --json\n"
+                "  flexcore bench commands --type bank.deposit --data '{\"amount\": 1}' "
+                "--id-prefix account- --keys 10");
         one->add_option("--type", o->type, "Another command than counter.increment")
             ->type_name("NAME");
         one->add_option("--data", o->data, "Its data: JSON, @FILE or - (default {})")
@@ -350,13 +369,21 @@ void add_bench(CLI::App& app, context& c) {
             ->check(CLI::Range(1, 100'000'000))
             ->type_name("N");
         one->add_flag("--hot", o->hot, "All on one aggregate");
+        one->add_option("--id-prefix", o->id_prefix, "Of the aggregates' ids (default bench-)")
+            ->check([](const std::string& text) {
+                // The load's templates begin so.
+                return text.find('$') == text.npos ? std::string{} : "must not hold a $";
+            })
+            ->type_name("TEXT");
         rate(*one, *o, "Commands per second over all connections (default: as fast as answered)");
     }
     {
-        const auto [one, o] = sub("queries", "Queries, answered from the cache mostly", queries,
-                                  "  flexcore bench queries\n"
-                                  "  flexcore bench queries --name sales.top_products --param "
-                                  "limit=5");
+        const auto [one, o] =
+            sub("queries", "Queries, answered from the cache mostly", queries,
+                "Without --name it first makes the counters bench-0 to bench-99.\n",
+                "  flexcore bench queries\n"
+                "  flexcore bench queries --name sales.top_products --param "
+                "limit=5");
         one->add_option("--name", o->query, "Another query than counter.value")->type_name("NAME");
         one->add_option("--param", o->parameters, "Its parameters NAME=VALUE; may be repeated")
             ->expected(1)
@@ -365,7 +392,7 @@ void add_bench(CLI::App& app, context& c) {
         rate(*one, *o, "Queries per second over all connections (default: as fast as answered)");
     }
     {
-        const auto [one, o] = sub("append", "Appends to many streams", append,
+        const auto [one, o] = sub("append", "Appends to many streams", append, footer_of_appends,
                                   "  flexcore bench append\n"
                                   "  flexcore bench append --events 100 --connections 8");
         one->add_option("--events", o->events, "Per append (default 1)")
@@ -375,9 +402,10 @@ void add_bench(CLI::App& app, context& c) {
         rate(*one, *o, "Appends per second over all connections (default: as fast as answered)");
     }
     {
-        const auto [one, o] = sub("propagation", "From the append to the subscriber", propagation,
-                                  "  flexcore bench propagation --rate 1000\n"
-                                  "  flexcore bench propagation --subscribers 10 --json");
+        const auto [one, o] =
+            sub("propagation", "From the append to the subscriber", propagation, footer_of_appends,
+                "  flexcore bench propagation --rate 1000\n"
+                "  flexcore bench propagation --subscribers 10 --json");
         o->plan.rate = 1'000;
         o->plan.connections = propagation_appenders;
         one->add_option("--subscribers", o->subscribers, "Event streams that follow (default 1)")
@@ -387,7 +415,7 @@ void add_bench(CLI::App& app, context& c) {
         rate(*one, *o, "Events per second (default 1000)");
     }
     {
-        const auto [one, o] = sub("plugin", "A plugin's processor: bytes in, bytes out", plugin,
+        const auto [one, o] = sub("plugin", "A plugin's processor: bytes in, bytes out", plugin, "",
                                   "  flexcore bench plugin\n"
                                   "  flexcore bench plugin resize --bytes 65536");
         o->bytes = 1'024;

@@ -102,7 +102,8 @@ int send_one(const context& c, const options& o) {
     return exit_done;
 }
 
-/// A line as it is sent; with --make-ids it gets a command_id when it has none.
+/// A line as it is sent: without data it gets {}, as without --data; with --make-ids a command_id
+/// when it has none.
 result<bulk_line> prepared(std::string_view text, bool make_ids) {
     const auto whole = json::parse(text);
     if (!whole) return fail(cli_errc::bad_input, whole.error().client);
@@ -112,10 +113,13 @@ result<bulk_line> prepared(std::string_view text, bool make_ids) {
     line.text = whole->text;
     std::vector<json::member> members;
     json::members_of(*whole, members);
+    bool has_data = false;
     for (const json::member& m : members) {
+        if (m.named("data")) has_data = true;
         if (m.named("id")) line.key = m.value.text;
         if (m.named("command_id")) line.repeatable = true;
     }
+    if (!has_data && !members.empty()) line.text.insert(1, "\"data\":{},");
     if (make_ids && !line.repeatable && !members.empty()) {
         line.text.insert(1, fmt::format("\"command_id\":\"{}\",", uuid_v7().to_string()));
         line.repeatable = true;
@@ -142,6 +146,10 @@ int send(const context& c, const options& o) {
 void add_command(CLI::App& app, context& c) {
     auto* command = app.add_subcommand("command", "Send commands");
     command->require_subcommand(1);
+    command->footer(
+        "Examples:\n"
+        "  flexcore command send counter.increment c1 --data '{\"by\": 2}'\n"
+        "  flexcore command send --file orders.ndjson --concurrency 8");
     auto* send_app = command->add_subcommand("send", "Send one command, or many from NDJSON");
     auto o = std::make_shared<options>();
     send_app->add_option("TYPE", o->type, "The command's type, as `sales.place_order`");
@@ -161,13 +169,13 @@ void add_command(CLI::App& app, context& c) {
     add_client_options(*send_app, o->client, c);
     send_app->footer(
         "`flexcore commands` lists the commands there are, `flexcore commands NAME` their data.\n"
-        "With --file each line is {\"type\",\"id\",\"data\",…} as in POST /v1/commands. Lines of "
-        "one\n"
-        "id keep their order. Busy answers are tried again. After a lost connection only lines "
-        "with\n"
-        "a command_id are sent again (the server then answers the first result); a line without "
-        "one\n"
-        "may have taken effect and counts as failed. --make-ids gives every line one.\n"
+        "With --file each line is {\"type\",\"id\",\"data\",…} as in POST /v1/commands; data that "
+        "is\n"
+        "absent is {}, as without --data. Lines of one id keep their order. Busy answers are "
+        "tried\n"
+        "again. After a lost connection only lines with a command_id are sent again (the server\n"
+        "then answers the first result); a line without one may have taken effect and counts as\n"
+        "failed. --make-ids gives every line one.\n"
         "Ctrl-C stops reading, waits for the answers under way and says what was sent; a second\n"
         "one ends at once.\n"
         "Exit code: 0 all accepted; 1 something was refused (not with --allow-refused) or failed;\n"

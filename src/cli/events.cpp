@@ -269,6 +269,11 @@ void add_show(CLI::App& app, context& c) {
 void add_events(CLI::App& app, context& c) {
     auto* events = app.add_subcommand("events", "Append, read and follow events");
     events->require_subcommand(1);
+    events->footer(
+        "Examples:\n"
+        "  flexcore events append notes-1 --type note.added --data '{\"text\": \"hello\"}'\n"
+        "  flexcore events read --stream notes-1\n"
+        "  flexcore events tail --from start");
     add_append(*events, c);
     add_show(*events, c);
     add_events_read(*events, c);

@@ -167,7 +167,11 @@ int health(const context& c, const options& o) {
 }  // namespace
 
 void add_plugins(CLI::App& app, context& c) {
-    verbs<options> all{app, c, "plugins", "Load, unload, run and look after plugins"};
+    verbs<options> all{app, c, "plugins", "Load, unload, run and look after plugins",
+                       "Examples:\n"
+                       "  flexcore plugins list\n"
+                       "  flexcore plugins load build/release/plugins/counter.so\n"
+                       "  flexcore plugins health counter"};
     const auto named = [&](const char* verb, const char* does, verbs<options>::runner run) {
         return all.add_named(verb, does, run, "NAME", "The plugin, as in `flexcore plugins list`");
     };

@@ -127,8 +127,10 @@ int skip(const context& c, const options& o) {
 }  // namespace
 
 void add_projections(CLI::App& app, context& c) {
-    verbs<options> all{app, c, "projections",
-                       "How far the read models are; rebuild, pause, resume"};
+    verbs<options> all{app, c, "projections", "How far the read models are; rebuild, pause, resume",
+                       "Examples:\n"
+                       "  flexcore projections list --watch\n"
+                       "  flexcore projections rebuild orders --wait"};
     const auto named = [&](const char* verb, const char* does, verbs<options>::runner run) {
         return all.add_named(verb, does, run, "NAME",
                              "The projection, as in `flexcore projections list`");

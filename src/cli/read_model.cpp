@@ -137,6 +137,11 @@ void add_freshness(CLI::App& app, options& o) {
 void add_read_model(CLI::App& app, context& c) {
     auto* models = app.add_subcommand("read-model", "Rows of the read models");
     models->require_subcommand(1);
+    models->footer(
+        "Examples:\n"
+        "  flexcore read-model list\n"
+        "  flexcore read-model list orders --where status=shipped\n"
+        "  flexcore read-model get counters c1");
     {
         auto* one = models->add_subcommand("list", "The read models, or the rows of one");
         auto o = std::make_shared<options>();

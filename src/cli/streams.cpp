@@ -163,7 +163,10 @@ int remove(const context& c, const options& o) {
 }  // namespace
 
 void add_streams(CLI::App& app, context& c) {
-    verbs<options> all{app, c, "streams", "List streams, keep or delete what is in them"};
+    verbs<options> all{app, c, "streams", "List streams, keep or delete what is in them",
+                       "Examples:\n"
+                       "  flexcore streams list --prefix notes\n"
+                       "  flexcore streams show notes-1"};
     const auto named = [&](const char* verb, const char* does, verbs<options>::runner run) {
         return all.add_named(verb, does, run, "STREAM", "The stream, as `sales.order-1001`");
     };

@@ -17,9 +17,10 @@ class verbs {
 public:
     using runner = int (*)(const context&, const Options&);
 
-    verbs(CLI::App& app, context& c, const char* noun, const char* about)
+    verbs(CLI::App& app, context& c, const char* noun, const char* about, const char* examples)
         : noun_{app.add_subcommand(noun, about)}, context_{c} {
         noun_->require_subcommand(1);
+        noun_->footer(examples);
     }
 
     std::pair<CLI::App*, std::shared_ptr<Options>> add(const char* verb, const char* about,

@@ -66,6 +66,16 @@ TEST_CASE("bench: refusals are counted by their code") {
     CHECK(answer.at("errors") == answer.at("errors_by_code").at("validation_failed"));
 }
 
+TEST_CASE("bench: commands go to the ids that are asked for") {
+    server s{{.plugins = {"counter"}}};
+    const auto got = figures(s, {"commands", "--id-prefix", "mine-", "--keys", "3"});
+    CHECK(contains(got.at("writes").as_string(), "the ids mine-0 to mine-2"));
+    CHECK(got.at("errors") == 0);
+    CHECK(s.http("GET", "/v1/streams?limit=1000").json().at("items").as_array().size() == 3);
+    CHECK(bench(s, {"commands", "--id-prefix", "$(n)"}).code == 2);
+    CHECK(contains(cli({"bench", "commands", "--help"}).out, "bench-0 to bench-9999"));
+}
+
 TEST_CASE("bench: without its plugin it says how to load it, and the line works") {
     server s;
     const auto refused = bench(s, {"commands"});

@@ -56,6 +56,16 @@ TEST_CASE("cli bulk: accepted and refused are counted by reason, refused lines a
     CHECK(value.json().at("data").at("value") == 2 * 43);
 }
 
+TEST_CASE("cli bulk: a line without data is sent as {}, as without --data") {
+    server s{{.plugins = {"counter"}}};
+    const auto sent = cli({"command", "send", "--file", "-", "--make-ids", "--url", s.url()},
+                          R"({"type":"counter.increment","id":"c"})"
+                          "\n");
+    INFO(sent.out << sent.err);
+    CHECK(sent.code == 0);
+    CHECK(contains(sent.out, "accepted  1"));
+}
+
 TEST_CASE("cli bulk: with ids a server that is killed and restarted gets every command once") {
     const std::uint16_t port = free_port();
     server s{{.plugins = {"counter"}, .port = port}};

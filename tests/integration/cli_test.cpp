@@ -7,6 +7,20 @@
 
 using namespace flexcore::test;
 
+TEST_CASE("usage: the examples of a group of sub-commands are its own") {
+    for (const std::string group : {"command", "config", "events", "streams", "read-model",
+                                    "projections", "plugins", "bench"}) {
+        INFO(group);
+        const auto told = cli({group, "--help"});
+        CHECK(told.code == 0);
+        const auto at = told.out.find("Examples:");
+        REQUIRE(at != std::string::npos);
+        const std::string examples = told.out.substr(at);
+        CHECK(count_of(examples, "  flexcore ") >= 2);
+        CHECK(count_of(examples, "  flexcore ") == count_of(examples, "  flexcore " + group + " "));
+    }
+}
+
 TEST_CASE("cli: a command and a query, for people and for programs") {
     server s{{.plugins = {"counter"}}};
     const std::string url = s.url();
