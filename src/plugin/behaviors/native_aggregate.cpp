@@ -174,10 +174,15 @@ private:
                 "an earlier decision on this aggregate has not ended",
                 fmt::format("plugin {}: an overdue decision holds the state", of_->name())};
     }
+    [[nodiscard]] error occupied() const {
+        return {make_error_code(bus::bus_errc::busy), "the plugin is occupied by another call",
+                fmt::format("plugin {}: not reentrant, and a call did not return in time",
+                            of_->name())};
+    }
     [[nodiscard]] result<void> outcome_of(std::string_view what, result<void> ran,
                                           const plain_outcome& said) const {
         if (!ran)
-            return ran.error().code == plugin_errc::busy ? fail(busy())
+            return ran.error().code == plugin_errc::busy ? fail(occupied())
                                                          : failed(what, ran.error().log);
         if (said.status == FXC_OK) return {};
         return failed(what, said.text.empty() ? fmt::format("status {}", said.status) : said.text);
