@@ -2,6 +2,27 @@
 #include "telemetry/log.hpp"
 
 namespace flexcore::domain {
+namespace {
+
+/// Pages of hidden events that are passed over to find how old the next one is.
+constexpr int pages_passed_max = 100;
+
+/// Milliseconds since the first event after `at`; 0 when there is none.
+std::uint64_t age_after(store::event_log& log, store::position at) {
+    for (int pages = 0; pages < pages_passed_max; ++pages) {
+        const auto page = log.read_log({}, at, 1, store::direction::forward);
+        if (!page) return 0;
+        if (page->batch && !page->batch->events.empty()) {
+            const auto age = now_unix_us() - page->batch->events.front().recorded_at;
+            return age > 0 ? static_cast<std::uint64_t>(age) / 1000 : 0;
+        }
+        if (page->at_end) return 0;
+        at = page->scanned_to;
+    }
+    return 0;
+}
+
+}  // namespace
 
 projection_runner::state::state(projection_settings s, store::event_log& l, store::view_store& v,
                                 bus::event_bus& e, bus::change_counters& c, telemetry::metrics& m,
@@ -30,13 +51,7 @@ projection_status projection_runner::state::status_of(const projection& p) const
     }
     const store::position head = events.head();
     status.lag_events = head > status.checkpoint ? head - status.checkpoint : 0;
-    if (status.lag_events != 0) {
-        const auto next = log.read_log({}, status.checkpoint, 1, store::direction::forward);
-        if (next && next->batch && !next->batch->events.empty()) {
-            const auto age = now_unix_us() - next->batch->events.front().recorded_at;
-            status.lag_ms = age > 0 ? static_cast<std::uint64_t>(age) / 1000 : 0;
-        }
-    }
+    if (status.lag_events != 0) status.lag_ms = age_after(log, status.checkpoint);
     return status;
 }
 

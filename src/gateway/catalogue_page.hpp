@@ -20,13 +20,13 @@ inline const std::vector<query_param>& catalogue_params() {
     return all;
 }
 
-/// Answers the page of `items` that the request asks for; `name(item)` orders them and is the
-/// cursor, `append(out, item)` writes one.
+/// The page of `items` that the request asks for; `name(item)` orders them and is the cursor,
+/// `append(out, item)` writes one.
 template <class Item, class Name, class Append>
-void give_catalogue(const request& asked, responder answer, std::vector<Item> items, Name name,
-                    Append append) {
+[[nodiscard]] result<response> catalogue_page(const request& asked, std::vector<Item> items,
+                                              Name name, Append append) {
     const auto limit = limit_arg(*asked.at);
-    if (!limit) return answer(limit.error());
+    if (!limit) return fail(limit.error());
     const auto before = [&](const Item& a, const Item& b) { return name(a) < name(b); };
     std::sort(items.begin(), items.end(), before);
     if (const std::string* after = asked.at->arg("after")) {
@@ -39,7 +39,13 @@ void give_catalogue(const request& asked, responder answer, std::vector<Item> it
         items.erase(items.begin() + static_cast<std::ptrdiff_t>(*limit), items.end());
         next = name(items.back());
     }
-    answer(json_response(json_list(items, next, append)));
+    return json_response(json_list(items, next, append));
+}
+
+template <class Item, class Name, class Append>
+void give_catalogue(const request& asked, responder answer, std::vector<Item> items, Name name,
+                    Append append) {
+    give(answer, catalogue_page(asked, std::move(items), name, append));
 }
 
 }  // namespace flexcore::gateway

@@ -25,6 +25,7 @@ std::string_view name_of_state(domain::projection_state state) {
 
 void append_status(std::string& out, const domain::projection_status& one) {
     std::vector<std::string> models;
+    models.reserve(one.models.size());
     for (const store::model_spec& model : one.models) models.push_back(model.name);
     json_object to{out};
     to.text("name", one.name)
@@ -43,12 +44,16 @@ void append_status(std::string& out, const domain::projection_status& one) {
     to.end();
 }
 
+// How far one lags is looked up in the log, so all of these run on workers.
+
 void list_projections(const std::shared_ptr<api>& on, request& asked, responder answer) {
     if (auto ok = on->may(asked, "read", "projections"); !ok) return answer(ok.error());
-    give_catalogue(
-        asked, std::move(answer), on->services.projections.all(),
-        [](const domain::projection_status& one) { return std::string_view{one.name}; },
-        append_status);
+    on_worker(on, std::move(answer), [on](const request& r) {
+        return catalogue_page(
+            r, on->services.projections.all(),
+            [](const domain::projection_status& one) { return std::string_view{one.name}; },
+            append_status);
+    });
 }
 
 result<response> status_of(const api& on, const std::string& name, int status) {
@@ -62,7 +67,8 @@ result<response> status_of(const api& on, const std::string& name, int status) {
 
 void one_projection(const std::shared_ptr<api>& on, request& asked, responder answer) {
     if (auto ok = on->may(asked, "read", asked.param(0)); !ok) return answer(ok.error());
-    give(answer, status_of(*on, asked.param(0), 200));
+    on_worker(on, std::move(answer),
+              [on](const request& r) { return status_of(*on, r.param(0), 200); });
 }
 
 /// Asks for the change and answers how the projection is now: 202, since it happens by itself. On a

@@ -193,6 +193,29 @@ TEST_CASE("projections: pause holds, survives a restart, and resume catches up")
 }
 
 TEST_CASE(
+    "projections: the lag is the age of the next event, however many deleted ones lie before it") {
+    projection_world w;
+    w.add();
+    w.runner->start();
+    REQUIRE(w.reaches(w.write(1)));
+    REQUIRE(w.runner->pause("count"));
+    // More than one call of read_log looks at.
+    for (int i = 0; i < 21; ++i) w.write(1000, "gone-1");
+    store::append_request removal;
+    removal.tenant = "default";
+    removal.change = store::stream_change{.stream = "gone-1",
+                                          .what = store::stream_change::kind::tombstone,
+                                          .expected = {},
+                                          .settings = {}};
+    mailbox<result<store::append_outcome>> removed;
+    w.base.store.log->append(std::move(removal), removed.receiver());
+    REQUIRE(removed.get());
+    w.write(1, "s-2");
+    CHECK(w.status().lag_events > 21'000);
+    CHECK(eventually([&] { return w.status().lag_ms > 0; }));
+}
+
+TEST_CASE(
     "projections: a checkpoint that somebody else moved is read again, nothing counts twice") {
     projection_world w;
     w.add();
