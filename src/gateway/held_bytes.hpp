@@ -52,4 +52,14 @@ private:
     return std::make_shared<const share>(std::move(of), bytes);
 }
 
+/// What a request brought up to here is not worth counting when it has left its connection.
+inline constexpr std::size_t uncounted_bytes_max = 4096;
+
+/// For bytes of a request that its work took over: they stay until it is done, also when the client
+/// has gone. Null for few.
+[[nodiscard]] inline std::shared_ptr<const void> hold_at_work(const std::shared_ptr<held_bytes>& of,
+                                                              std::size_t bytes) {
+    return bytes > uncounted_bytes_max ? hold(of, bytes) : nullptr;
+}
+
 }  // namespace flexcore::gateway

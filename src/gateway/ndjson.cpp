@@ -36,7 +36,11 @@ public:
         read_to_ = scanned_to_ = 0;
         settle();
     }
-    void on_closed() override { port_ = nullptr; }
+    void on_closed() override {
+        port_ = nullptr;
+        // What is at work goes on, and keeps this.
+        if (limits_.held) kept_ = hold_at_work(limits_.held, held());
+    }
 
 private:
     struct slot {
@@ -176,7 +180,8 @@ private:
     std::deque<slot> lines_;      ///< begun and not yet sent
     std::uint64_t first_ = 0;     ///< number of lines_.front()
     std::size_t bytes_at_work_ = 0;
-    std::size_t answer_bytes_ = 0;  ///< of lines_: behind one that is still at work
+    std::size_t answer_bytes_ = 0;      ///< of lines_: behind one that is still at work
+    std::shared_ptr<const void> kept_;  ///< counts when the connection does no more
     bool ended_ = false, broken_ = false, begun_ = false;
     bool skipping_ = false;  ///< the rest of a line that is too long
     bool stalled_ = false, inside_ = false;

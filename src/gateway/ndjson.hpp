@@ -10,6 +10,7 @@
 #pragma once
 
 #include "gateway/exchange.hpp"
+#include "gateway/held_bytes.hpp"
 
 #include <functional>
 #include <memory>
@@ -22,6 +23,7 @@ struct ndjson_limits {
     std::size_t unsent_bytes_max;
     std::size_t lines_at_work_max = 128;
     std::size_t bytes_at_work_max = 16u << 20;
+    std::shared_ptr<held_bytes> held = nullptr;  ///< counts lines at work whose client has gone
 };
 
 /// One line without its line break; runs once, on any thread.

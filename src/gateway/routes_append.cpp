@@ -112,6 +112,7 @@ void append_to_stream(const std::shared_ptr<api>& on, request& asked, responder 
     const std::string& stream = asked.param(0);
     if (auto ok = check_stream_name(stream); !ok) return answer(ok.error());
     std::string print = print_of(asked);
+    auto kept = hold_at_work(on->held, asked.body.size());
     auto what = read_stream_append(std::move(asked.body), stream, on->settings.json_depth_max);
     if (!what) return answer(what.error());
     auto render = [backing = what->backing,
@@ -120,7 +121,8 @@ void append_to_stream(const std::shared_ptr<api>& on, request& asked, responder 
     };
     on->services.appends.append(
         prepare(asked, std::move(*what), std::move(print), std::move(render)),
-        [answer = std::move(answer)](result<bus::append_answer> done) mutable {
+        [answer = std::move(answer),
+         kept = std::move(kept)](result<bus::append_answer> done) mutable {
             if (!done) return answer(done.error());
             answer(written(std::move(*done)));
         });
@@ -137,7 +139,8 @@ error as_append_conflict(error e) {
 
 void append_lines(const std::shared_ptr<api>& on, request& asked, responder answer) {
     const ndjson_limits limits{.line_bytes_max = on->settings.body_bytes_max,
-                               .unsent_bytes_max = on->settings.output_bytes_max};
+                               .unsent_bytes_max = on->settings.output_bytes_max,
+                               .held = on->held};
     // The exchange outlives its session, but the session's work may outlive both.
     auto who = std::make_shared<const bus::caller>(asked.who);
     serve_lines(std::move(answer), limits, [on, who](std::string line, line_answer done) {
@@ -165,6 +168,7 @@ void append_lines(const std::shared_ptr<api>& on, request& asked, responder answ
 void append_several(const std::shared_ptr<api>& on, request& asked, responder answer) {
     if (asked.ndjson) return append_lines(on, asked, std::move(answer));
     std::string print = print_of(asked);
+    auto kept = hold_at_work(on->held, asked.body.size());
     auto what = read_append(std::move(asked.body), on->settings.json_depth_max);
     if (!what) return answer(what.error());
     std::vector<std::string_view> streams;
@@ -173,7 +177,8 @@ void append_several(const std::shared_ptr<api>& on, request& asked, responder an
                       const store::append_outcome& done) { return render_append(streams, done); };
     on->services.appends.append(
         prepare(asked, std::move(*what), std::move(print), std::move(render)),
-        [answer = std::move(answer)](result<bus::append_answer> done) mutable {
+        [answer = std::move(answer),
+         kept = std::move(kept)](result<bus::append_answer> done) mutable {
             if (!done) return answer(as_append_conflict(std::move(done.error())));
             answer(written(std::move(*done)));
         });

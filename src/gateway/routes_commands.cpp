@@ -50,6 +50,14 @@ void add_fingerprint(bus::command& what, std::string_view text) {
         what.fingerprint = fingerprint(command_path, text);
 }
 
+/// The commands have copies of what they need; the body itself would stay as long as its answer
+/// does. What it returns counts for the copies.
+std::shared_ptr<const void> let_body_go(const api& on, request& asked) {
+    auto kept = hold_at_work(on.held, asked.body.size());
+    if (kept) std::string{}.swap(asked.body);
+    return kept;
+}
+
 void send_one(const std::shared_ptr<api>& on, request& asked, responder answer) {
     const auto root = json::parse(asked.body, on->settings.json_depth_max);
     if (!root) return answer(root.error());
@@ -58,14 +66,16 @@ void send_one(const std::shared_ptr<api>& on, request& asked, responder answer) 
     what->who = asked.who;
     what->idempotency_key = asked.fields.idempotency_key;
     add_fingerprint(*what, asked.body);
-    on->services.commands.send(
-        std::move(*what), [answer = std::move(answer)](result<bus::command_reply> done) mutable {
-            if (!done) return answer(done.error());
-            response out = json_response(reply_json(*done));
-            set_position(out, done->pos);
-            if (done->replayed) set_replayed(out);
-            answer(std::move(out));
-        });
+    auto kept = let_body_go(*on, asked);
+    on->services.commands.send(std::move(*what),
+                               [answer = std::move(answer),
+                                kept = std::move(kept)](result<bus::command_reply> done) mutable {
+                                   if (!done) return answer(done.error());
+                                   response out = json_response(reply_json(*done));
+                                   set_position(out, done->pos);
+                                   if (done->replayed) set_replayed(out);
+                                   answer(std::move(out));
+                               });
 }
 
 /// An answer or a problem on one line, and the position it wrote (0: none).
@@ -95,7 +105,8 @@ void send_item(const std::shared_ptr<api>& on, const bus::caller& who, json::sli
 
 void send_lines(const std::shared_ptr<api>& on, request& asked, responder answer) {
     const ndjson_limits limits{.line_bytes_max = on->settings.body_bytes_max,
-                               .unsent_bytes_max = on->settings.output_bytes_max};
+                               .unsent_bytes_max = on->settings.output_bytes_max,
+                               .held = on->held};
     auto who = std::make_shared<const bus::caller>(asked.who);
     serve_lines(std::move(answer), limits, [on, who](const std::string& line, line_answer done) {
         const auto root = json::parse(line, on->settings.json_depth_max);
@@ -116,6 +127,7 @@ struct batch {
     batch(responder to, std::size_t count)
         : answer{std::move(to)}, results(count), open{count + 1} {}
     responder answer;
+    std::shared_ptr<const void> kept;  ///< counts for the body
     std::vector<std::string> results;
     std::atomic<store::position> last{0};  ///< the highest position written
     std::atomic<std::size_t> open;         ///< one more than outstanding while they are being sent
@@ -157,6 +169,7 @@ void send_batch(const std::shared_ptr<api>& on, request& asked, responder answer
         send_item(on, who, (*list)[i], [all, i](std::string text, store::position written) {
             all->put(i, std::move(text), written);
         });
+    all->kept = let_body_go(*on, asked);
     all->close_one();
 }
 

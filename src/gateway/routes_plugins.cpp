@@ -126,15 +126,16 @@ void unload_plugin(const std::shared_ptr<api>& on, request& asked, responder ans
 void execute_plugin(const std::shared_ptr<api>& on, request& asked, responder answer) {
     if (auto ok = on->may(asked, "command", asked.param(0)); !ok) return answer(ok.error());
     std::string input = std::move(asked.body);
-    on->services.plugins.execute(asked.param(0), asked.who, asked.fields.content_type,
-                                 std::move(input), no_deadline,
-                                 [answer = std::move(answer)](result<std::string> done) mutable {
-                                     if (!done) return answer(done.error());
-                                     response out;
-                                     out.content_type = octets_type;
-                                     out.body = std::move(*done);
-                                     answer(std::move(out));
-                                 });
+    auto kept = hold_at_work(on->held, input.size());
+    on->services.plugins.execute(
+        asked.param(0), asked.who, asked.fields.content_type, std::move(input), no_deadline,
+        [answer = std::move(answer), kept = std::move(kept)](result<std::string> done) mutable {
+            if (!done) return answer(done.error());
+            response out;
+            out.content_type = octets_type;
+            out.body = std::move(*done);
+            answer(std::move(out));
+        });
 }
 
 void plugin_health(const std::shared_ptr<api>& on, request& asked, responder answer) {

@@ -13,15 +13,11 @@
 namespace flexcore::gateway {
 namespace {
 
-/// Parameters up to here are not worth counting.
-constexpr std::size_t params_bytes_small = 4096;
 /// Of a name that nobody knows, as much is said back.
 constexpr std::size_t name_bytes_said = 255;
 
 void ask(const std::shared_ptr<api>& on, bus::query what, responder answer) {
-    // They stay as long as the query waits, also when its client has gone.
-    std::shared_ptr<const void> kept;
-    if (what.params.size() > params_bytes_small) kept = hold(on->held, what.params.size());
+    auto kept = hold_at_work(on->held, what.params.size());
     on->services.queries.ask(std::move(what),
                              [answer = std::move(answer), kept = std::move(kept)](
                                  result<std::shared_ptr<const bus::query_answer>> done) mutable {
@@ -99,7 +95,7 @@ void ask_by_body(const std::shared_ptr<api>& on, request& asked, responder answe
     }
     from.finish();
     if (found.any()) return answer(found.to_error());
-    if (asked.body.size() > params_bytes_small) {
+    if (asked.body.size() > uncounted_bytes_max) {
         asked.body.clear();
         asked.body.shrink_to_fit();
     }

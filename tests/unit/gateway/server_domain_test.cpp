@@ -85,6 +85,28 @@ public:
     std::atomic<int> calls{0};
 };
 
+/// Answers when it is told to.
+class waiting_handler final : public bus::command_handler {
+public:
+    void execute(bus::accepted_command, bus::command_done done) override {
+        const std::lock_guard lock{mutex_};
+        waiting_.push_back(std::move(done));
+    }
+    void end_all() {
+        std::vector<bus::command_done> all;
+        {
+            const std::lock_guard lock{mutex_};
+            all.swap(waiting_);
+        }
+        for (bus::command_done& done : all)
+            done(std::unexpected{error{make_error_code(bus::bus_errc::command_rejected), "No."}});
+    }
+
+private:
+    std::mutex mutex_;
+    std::vector<bus::command_done> waiting_;
+};
+
 struct shop_house : server_house {
     explicit shop_house(gateway::http_settings settings = quick())
         : server_house{std::move(settings)} {
@@ -119,6 +141,34 @@ struct shop_house : server_house {
 
 std::string add(const std::string& id, const std::string& data, const std::string& more = "") {
     return R"({"type":"shop.add","id":")" + id + R"(","data":)" + data + more + "}";
+}
+
+gateway::http_settings tight() {
+    gateway::http_settings out = server_house::quick();
+    out.held_bytes_max = 256u << 10;
+    return out;
+}
+
+/// Sends the request on more and more connections until too much is held; then the clients go, and
+/// it stays so.
+void fill(const server_house& house, raw_client& other, const std::string& target,
+          const std::string& type, const std::string& body) {
+    const auto is_full = [&] {
+        for (int i = 0; i < 5; ++i)
+            if (other.get("/v1/events").status != 503) return false;
+        return true;
+    };
+    std::vector<std::unique_ptr<raw_client>> clients;
+    CHECK(eventually([&] {
+        clients.push_back(std::make_unique<raw_client>(house.port()));
+        clients.back()->send("POST " + target + " HTTP/1.1\r\nHost: a\r\nContent-Type: " + type +
+                             "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+                             body);
+        return is_full();
+    }));
+    for (const auto& one : clients) one->reset();
+    CHECK(eventually([&] { return house.metric("flexcore_http_connections") == 1; }));
+    CHECK(is_full());
 }
 
 std::string plain(const boost::json::value& v) { return std::string{v.as_string()}; }
@@ -221,31 +271,33 @@ TEST_CASE("queries: parameters are converted by the schema, and unknown ones ref
 }
 
 TEST_CASE("queries: parameters that wait for a position count as held, until they are done") {
-    gateway::http_settings settings = server_house::quick();
-    settings.held_bytes_max = 1u << 20;
-    shop_house house{settings};
+    shop_house house{tight()};
     raw_client other{house.port()};
-    std::vector<std::unique_ptr<raw_client>> clients;
-    const std::string body = R"({"params":{"key":"a)" + std::string(60'000, 'x') + R"("}})";
-    const auto is_full = [&] {
-        for (int i = 0; i < 5; ++i)
-            if (other.get("/v1/events").status != 503) return false;
-        return true;
-    };
-    CHECK(eventually([&] {
-        clients.push_back(std::make_unique<raw_client>(house.port()));
-        clients.back()->send(
-            "POST /v1/queries/shop.get?min_position=1&wait_ms=20000 HTTP/1.1\r\nHost: a\r\n"
-            "Content-Type: application/json\r\nContent-Length: " +
-            std::to_string(body.size()) + "\r\n\r\n" + body);
-        return is_full();
-    }));
-    // The clients go, the queries wait on.
-    for (const auto& one : clients) one->reset();
-    CHECK(eventually([&] { return house.metric("flexcore_http_connections") == 1; }));
-    CHECK(other.get("/v1/events").status == 503);
+    fill(house, other, "/v1/queries/shop.get?min_position=1&wait_ms=20000", "application/json",
+         R"({"params":{"key":"a)" + std::string(10'000, 'x') + R"("}})");
     (void)other.post("/v1/commands", add("a", R"({"total":5})"));
     CHECK(eventually([&] { return other.get("/v1/events").status == 200; }));
+}
+
+TEST_CASE("commands: what came with them counts as held until they are done") {
+    const std::string one =
+        R"({"type":"shop.wait","id":"a","data":")" + std::string(10'000, 'x') + R"("})";
+    const auto check = [](const std::string& target, const std::string& type,
+                          const std::string& body) {
+        shop_house house{tight()};
+        const auto waiting = std::make_shared<waiting_handler>();
+        bus::command_descriptor wait;
+        wait.type = "shop.wait";
+        wait.category = "shop";
+        REQUIRE(house.commands->add(wait, waiting));
+        raw_client other{house.port()};
+        fill(house, other, target, type, body);
+        waiting->end_all();
+        CHECK(eventually([&] { return other.get("/v1/events").status == 200; }));
+    };
+    check("/v1/commands", "application/json", one);
+    check("/v1/commands/batch", "application/json", R"({"commands":[)" + one + "]}");
+    check("/v1/commands/batch", "application/x-ndjson", one + "\n");
 }
 
 TEST_CASE("catalogues: given out page by page, like any list") {
