@@ -57,13 +57,13 @@ void connection::settle() {
         if (!input_over_ || !input_ended()) break;
     }
     if (phase_ == phase::closed) return;
-    count_held();
     read_more();
+    count_held();
     home_->timers().set(*this, deadline_now());
 }
 
 void connection::count_held() noexcept {
-    std::size_t bytes = out_.bytes();
+    std::size_t bytes = out_.bytes() + (in_size_ > input_bytes_small ? in_size_ : 0);
     for (const auto& one : line_) {
         if (one->ready && !one->answer->counted) bytes += one->answer->bytes().size();
         bytes += one->req.body.size() + one->stream_text.size();

@@ -74,6 +74,8 @@ private:
 
     // connection_in.cpp
     void read_more();
+    /// How much the next read may bring.
+    [[nodiscard]] std::size_t read_bytes() const noexcept;
     void read_done(boost::system::error_code, std::size_t);
     /// False: all that can be used has been; true: it stopped for want of room.
     bool take_input();
@@ -134,6 +136,9 @@ private:
     const std::shared_ptr<shard> home_;
     boost::asio::ip::tcp::socket socket_;
     phase phase_ = phase::head;
+
+    /// What is kept for input while nothing large comes; not worth counting.
+    static constexpr std::size_t input_bytes_small = 4096;
 
     // Input: in_[in_begin_, in_end_) is received and not yet used.
     std::unique_ptr<char[]> in_;

@@ -8,10 +8,11 @@
 namespace flexcore::gateway {
 namespace {
 
-/// A declared length is not believed with memory beyond this.
-constexpr std::size_t body_bytes_reserved_max = 64u << 10;
-/// A body up to here is taken whatever else is held.
-constexpr std::size_t body_bytes_small = 64u << 10;
+/// A body, or what of a bulk body is no whole line yet, up to here is taken whatever else is held:
+/// all connections may come with one. A declared length is not believed with memory beyond this.
+constexpr std::size_t body_bytes_small = 16u << 10;
+/// A bulk body that holds no more than this, lines at work and answers included, goes on.
+constexpr std::size_t bulk_bytes_small = 64u << 10;
 
 error too_large(std::size_t most) {
     return {make_error_code(gateway_errc::payload_too_large),
@@ -51,7 +52,7 @@ void connection::begin_body(const std::shared_ptr<exchange>& of, std::optional<r
     if (streams)
         dispatch(of);
     else if (!refused_ && length)
-        asked.body.reserve(std::min<std::size_t>(*length, body_bytes_reserved_max));
+        asked.body.reserve(std::min<std::size_t>(*length, body_bytes_small));
 }
 
 bool connection::take_body_bytes() {
@@ -109,7 +110,8 @@ bool connection::take_body(std::string_view bytes) {
 
 bool connection::give_body(exchange& to, std::string_view bytes) {
     const std::shared_ptr<stream_session> session = to.session;
-    if (session->held() > body_bytes_small && home_->core().on->held->full()) {
+    if ((session->unfinished() > body_bytes_small || session->held() > bulk_bytes_small) &&
+        home_->core().on->held->full()) {
         body_fault_ = too_much_held();
         return false;
     }

@@ -4,13 +4,14 @@
 #include "gateway/problem.hpp"
 #include "gateway/shard.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace flexcore::gateway {
 namespace {
 
-constexpr std::size_t input_bytes_small = 4096;
-constexpr std::size_t input_bytes_body = 64u << 10;
+constexpr std::uint64_t input_bytes_body = 64u << 10;
 /// Requests of one connection that wait for their answers beside each other. Each may be a page of
 /// some megabytes that nobody counts before it is there.
 constexpr std::size_t unanswered_max = 8;
@@ -39,13 +40,19 @@ bool connection::may_take_request() const noexcept {
     return !last.streaming() && (last.ready || is_safe(last.req.method));
 }
 
+std::size_t connection::read_bytes() const noexcept {
+    if (phase_ != phase::body || home_->core().on->held->full()) return input_bytes_small;
+    // Grows with what has come: a body that has only begun does not occupy more than it brought.
+    return static_cast<std::size_t>(std::clamp<std::uint64_t>(std::bit_floor(2 * body_bytes_),
+                                                              input_bytes_small, input_bytes_body));
+}
+
 void connection::read_more() {
     if (reading_ || input_over_ || phase_ == phase::closed || phase_ == phase::ended) return;
-    std::size_t size = input_bytes_small;
+    std::size_t size = read_bytes();
     if (phase_ == phase::body) {
         if (body_use_ == body_use::stream && current_->session && !current_->session->wants_body())
             return;
-        size = input_bytes_body;
     } else if (phase_ == phase::linger) {
         in_begin_ = in_end_ = 0;
     } else if (!may_take_request()) {
@@ -134,7 +141,11 @@ bool connection::take_head() {
         refuse(length.error());
         return false;
     }
-    if (*length == 0) return false;
+    if (*length == 0) {
+        if (input().size() >= input_bytes_small && home_->core().on->held->full())
+            refuse(too_much_held());
+        return false;
+    }
     begin_request(input().substr(0, *length));
     return true;
 }

@@ -2,7 +2,7 @@
 """Clients that ask for the largest answers and read none, that send all of a large body or bulk line but its end, that
 follow the log and do not read: memory stays below a stated bound, which the kernel enforces, and others are still served.
 
-usage: bounded_memory.py [--build DIR] [--connections 150]
+usage: bounded_memory.py [--build DIR] [--connections 150] [--many 4000]
 """
 import sys
 
@@ -12,6 +12,7 @@ from conditions import demand
 
 PAGE_BYTES = 4 << 20
 BODY_BYTES = 4 << 20  # http.body_bytes_max
+BEGUN_BYTES = 62_000  # of a body, too few for a good part of what all may hold
 HELD_BYTES_MAX = 128 << 20
 # Everything that does not depend on clients: code, caches, the ring, the queue, pages being read by the workers.
 SERVER_BYTES_MAX = 320 << 20
@@ -38,7 +39,8 @@ def send_most(connection, data):
 
 
 def main():
-    options = conditions.options(connections=(int, 150, "that read nothing"))
+    options = conditions.options(connections=(int, 150, "that read nothing"), many=(int, 4000, "whose bodies have only begun"))
+    many = conditions.descriptors_allowed(options.many)
 
     def body(server):
         one = server.client()
@@ -61,6 +63,13 @@ def main():
         for connection in halves:
             connection.close()
         flexcore.wait_until(lambda: one.ask("GET", "/v1/events?limit=1000").status == 200, "pages to be served again")
+        halves = [conditions.connect(server.port) for _ in range(many)]
+        for connection in halves:
+            send_most(connection, head + b" " * BEGUN_BYTES)
+        serve_others(one, "many bodies that have begun")
+        for connection in halves:
+            connection.close()
+        flexcore.wait_until(lambda: one.ask("GET", "/v1/events?limit=1000").status == 200, "pages to be served again")
         halves = [conditions.connect(server.port) for _ in range(options.connections)]
         head = (b"POST /v1/append HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
                 b"%x\r\n" % BODY_BYTES)
@@ -77,7 +86,7 @@ def main():
         serve_others(one, "followers that do not read")
         peak = conditions.peak_bytes(server)
         bound = SERVER_BYTES_MAX + HELD_BYTES_MAX
-        print(f"{options.connections} connections with 40 pages of 4 MiB each, then {options.connections} bodies, bulk lines and followers: peak {conditions.mib(peak)}, "
+        print(f"{options.connections} connections with 40 pages of 4 MiB each, then {options.connections} bodies, bulk lines and followers and {many} bodies begun: peak {conditions.mib(peak)}, "
               f"bound {conditions.mib(bound)}")
         demand(peak <= bound, f"peak memory {conditions.mib(peak)} is beyond {conditions.mib(bound)}")
         for connection in halves:
