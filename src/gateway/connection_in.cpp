@@ -48,15 +48,17 @@ std::size_t connection::read_bytes() const noexcept {
 }
 
 void connection::read_more() {
-    if (reading_ || input_over_ || phase_ == phase::closed || phase_ == phase::ended) return;
+    if (reading_ || input_over_ || phase_ == phase::closed) return;
+    if (phase_ == phase::ended && line_.empty()) return;
     std::size_t size = read_bytes();
     if (phase_ == phase::body) {
         if (body_use_ == body_use::stream && current_->session && !current_->session->wants_body())
             return;
-    } else if (phase_ == phase::linger) {
+    } else if (phase_ == phase::ended || phase_ == phase::linger) {
+        // Only to notice that the client goes away.
         in_begin_ = in_end_ = 0;
     } else if (!may_take_request()) {
-        // Only to notice that the client goes away.
+        // For the same; what comes is kept.
         if (in_end_ - in_begin_ >= input_bytes_small) return;
     }
     if (in_begin_ == in_end_) in_begin_ = in_end_ = 0;
@@ -92,7 +94,7 @@ void connection::read_done(boost::system::error_code bad, std::size_t count) {
     }
     if (bad)
         input_over_ = true;
-    else if (phase_ != phase::linger)
+    else if (phase_ != phase::ended && phase_ != phase::linger)
         in_end_ += count;
     home_->mark_dirty(*this);
     home_->flush_dirty();
@@ -227,6 +229,8 @@ void connection::answer_and_end(exchange& of, response answer) {
 bool connection::input_ended() {
     const error cut{make_error_code(gateway_errc::bad_request),
                     "The connection ended inside the request."};
+    const bool followed =
+        !line_.empty() && line_.back()->session && line_.back()->session->ends_with_input();
     switch (phase_) {
         case phase::linger:
             close();
@@ -239,8 +243,7 @@ bool connection::input_ended() {
             body_broken(cut);
             return true;
         case phase::head:
-            if (!line_.empty() && line_.back()->session &&
-                line_.back()->session->ends_with_input()) {
+            if (followed) {
                 close();
                 return false;
             }
@@ -255,6 +258,8 @@ bool connection::input_ended() {
             close();
             return false;
         case phase::ended:
+            if (followed) close();
+            return false;
         case phase::closed:
             return false;
     }

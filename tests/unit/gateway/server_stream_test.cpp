@@ -130,14 +130,20 @@ TEST_CASE("sse: a slow reader costs bounded memory and misses nothing") {
 }
 
 TEST_CASE("sse: a client that goes away is noticed") {
-    server_house house;
-    {
-        raw_client reader{house.port()};
-        reader.send(request(""));
-        CHECK(reader.receive_head().status == 200);
-        CHECK(house.metric("flexcore_http_connections") == 1);
+    const std::string target = "GET /v1/events/stream ";
+    for (const std::string& asks :
+         {request(""), target + "HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+          target + "HTTP/1.0\r\n\r\n"}) {
+        server_house house;
+        {
+            raw_client reader{house.port()};
+            reader.send(asks);
+            CHECK(reader.receive_head().status == 200);
+            CHECK(house.metric("flexcore_http_connections") == 1);
+            reader.send("and something more");
+        }
+        CHECK(eventually([&] { return house.metric("flexcore_http_connections") == 0; }));
     }
-    CHECK(eventually([&] { return house.metric("flexcore_http_connections") == 0; }));
 }
 
 TEST_CASE("sse: HTTP/1.0 gets it without chunks") {
