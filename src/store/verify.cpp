@@ -14,10 +14,11 @@ namespace {
 /// A line of integrity_check. What begins with a page that cannot be read ends with an error code,
 /// and the look at the pages has said more about that page.
 std::string structure_in_words(std::string_view line) {
-    if (line.find("error code") != line.npos)
-        return fmt::format("the structure is damaged: {} cannot be read",
-                           line.substr(0, line.find(':')));
-    return fmt::format("the structure is damaged: {}", line);
+    const bool unreadable = line.find("error code") != line.npos;
+    if (unreadable) line = line.substr(0, line.find(':'));
+    const bool page = line.starts_with("Page ");
+    return fmt::format("the structure is damaged: {}{}{}", page ? "page" : "",
+                       line.substr(page ? 4 : 0), unreadable ? " cannot be read" : "");
 }
 
 }  // namespace
