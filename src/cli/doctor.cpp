@@ -32,6 +32,7 @@ std::vector<finding> findings_of(
     const std::expected<app::loaded_settings, std::vector<app::settings_problem>>& loaded) {
     std::vector<finding> all;
     const auto wrong = loaded ? check_named_files(*loaded) : loaded.error();
+    all.reserve(wrong.size());
     for (const auto& [where, text] : wrong)
         all.push_back({"settings", verdict::bad, fmt::format("{}: {}", where, text),
                        "the server would not start; mend it (`flexcore config check`)"});

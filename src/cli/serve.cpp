@@ -21,7 +21,7 @@ namespace {
 constexpr const char* exit_codes_of_serve =
     "Exit code: 0 ended in order; 1 the start failed (a port that is taken, a folder in use), or\n"
     "the stop took too long; 2 the flags, variables or file are wrong, or name files that are not\n"
-    "there.\n";
+    "there; 130 ended at once by a second signal.\n";
 constexpr const char* exit_codes_of_config = "Exit code: 0 valid; 2 something is wrong.\n";
 constexpr const char* looks_at =
     "Looks at the settings and at the files they name (plugins, plugins.dirs, store.data), as\n"
