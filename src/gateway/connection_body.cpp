@@ -80,6 +80,7 @@ bool connection::take_body_bytes() {
         return true;
     }
     if (used == 0 && input().size() >= home_->core().on->settings.header_bytes_max) {
+        home_->core().counts.bad_framing.add();
         body_broken({make_error_code(gateway_errc::bad_request),
                      "A chunk's header or the trailer is too long."});
         return false;

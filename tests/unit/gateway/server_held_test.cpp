@@ -136,7 +136,7 @@ TEST_CASE("held: a bulk line that comes drop by drop ends") {
 TEST_CASE("held: while too much is, the server is watched and operated as ever") {
     server_house house{tight()};
     raw_client writer{house.port()}, other{house.port()};
-    write(writer, 4000, 40, 22);
+    write(writer, 4000, 10, 88);
     raw_client hungry{house.port(), 4096};
     for (int i = 0; i < 4; ++i)
         hungry.send("GET /v1/streams/s/events?limit=1000 HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -170,7 +170,7 @@ TEST_CASE("held: when too much is, who holds a good part of it has to be fast") 
 TEST_CASE("held: followers of the log that do not read count, and get no more meanwhile") {
     server_house house{tight()};
     raw_client writer{house.port()}, other{house.port()};
-    write(writer, 50'000, 3, 50);
+    write(writer, 50'000, 1, 150);
     std::vector<std::unique_ptr<raw_client>> followers;
     CHECK(eventually([&] {
         followers.push_back(std::make_unique<raw_client>(house.port(), 4096));
