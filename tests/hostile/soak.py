@@ -35,8 +35,7 @@ def main():
             seen.append((conditions.rss_bytes(server), conditions.descriptors(server)))
             print(f"{time.monotonic() - began:7.0f} s  {conditions.mib(seen[-1][0]):>8}  {seen[-1][1]} descriptors  "
                   f"{book.count()[1]} acknowledged", flush=True)
-        running.stop()
-        running.join()
+        running.end()
         settled = seen[SAMPLES // 3:]
         growth = settled[-1][0] - settled[0][0]
         demand(growth <= GROWTH_BYTES_MAX, f"memory grows: {conditions.mib(settled[0][0])} to {conditions.mib(settled[-1][0])}")
