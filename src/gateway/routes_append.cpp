@@ -123,6 +123,7 @@ void append_to_stream(const std::shared_ptr<api>& on, request& asked, responder 
         prepare(asked, std::move(*what), std::move(print), std::move(render)),
         [answer = std::move(answer),
          kept = std::move(kept)](result<bus::append_answer> done) mutable {
+            kept.reset();  // the callback itself may live on for a moment
             if (!done) return answer(done.error());
             answer(written(std::move(*done)));
         });
@@ -179,6 +180,7 @@ void append_several(const std::shared_ptr<api>& on, request& asked, responder an
         prepare(asked, std::move(*what), std::move(print), std::move(render)),
         [answer = std::move(answer),
          kept = std::move(kept)](result<bus::append_answer> done) mutable {
+            kept.reset();  // the callback itself may live on for a moment
             if (!done) return answer(as_append_conflict(std::move(done.error())));
             answer(written(std::move(*done)));
         });

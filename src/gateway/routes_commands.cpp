@@ -70,6 +70,7 @@ void send_one(const std::shared_ptr<api>& on, request& asked, responder answer) 
     on->services.commands.send(std::move(*what),
                                [answer = std::move(answer),
                                 kept = std::move(kept)](result<bus::command_reply> done) mutable {
+                                   kept.reset();
                                    if (!done) return answer(done.error());
                                    response out = json_response(reply_json(*done));
                                    set_position(out, done->pos);

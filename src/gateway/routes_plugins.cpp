@@ -130,6 +130,7 @@ void execute_plugin(const std::shared_ptr<api>& on, request& asked, responder an
     on->services.plugins.execute(
         asked.param(0), asked.who, asked.fields.content_type, std::move(input), no_deadline,
         [answer = std::move(answer), kept = std::move(kept)](result<std::string> done) mutable {
+            kept.reset();
             if (!done) return answer(done.error());
             response out;
             out.content_type = octets_type;
