@@ -135,11 +135,8 @@ TEST_CASE("held: a bulk line that comes drop by drop ends") {
 
 TEST_CASE("held: while too much is, the server is watched and operated as ever") {
     server_house house{tight()};
-    raw_client writer{house.port()}, other{house.port()};
-    write(writer, 4000, 10, 88);
-    raw_client hungry{house.port(), 4096};
-    for (int i = 0; i < 4; ++i)
-        hungry.send("GET /v1/streams/s/events?limit=1000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    const auto all = hold_too_much(house.port());
+    raw_client other{house.port()};
     CHECK(eventually([&] { return reads_are_refused(other); }));
     CHECK(other.get("/metrics").status == 200);
     CHECK(other.get("/livez").status == 200);
