@@ -6,8 +6,6 @@
 #include "cli/load_run.hpp"
 #include "cli/terminal.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <fmt/format.h>
 #include <boost/json/serialize.hpp>
 
@@ -317,42 +315,43 @@ constexpr const char* footer_of_appends =
 
 }  // namespace
 
-void add_bench(CLI::App& app, context& c) {
-    auto* bench_app = app.add_subcommand("bench", "Measure a running server; writes data into it");
-    bench_app->require_subcommand(1);
-    bench_app->footer(
+void add_bench(subcommand app, context& c) {
+    const subcommand bench_app =
+        app.add_subcommand("bench", "Measure a running server; writes data into it");
+    bench_app.require_subcommand();
+    bench_app.footer(
         "Examples:\n"
         "  flexcore bench commands\n"
         "  flexcore bench append --events 100 --connections 8\n"
         "  flexcore bench propagation --rate 1000 --json");
     const auto sub = [&](const char* name, const char* about, preparing prepare, const char* writes,
                          const char* examples) {
-        auto* one = bench_app->add_subcommand(name, about);
+        const subcommand one = bench_app.add_subcommand(name, about);
         auto o = std::make_shared<options>();
-        one->add_option("--connections", o->plan.connections, "Kept open (default 64)")
-            ->check(CLI::Range(1, 10'000))
-            ->type_name("N");
-        one->add_option("--seconds", o->plan.seconds, "To measure (default 5)")
-            ->check(between(0.1, 3'600))
-            ->type_name("S");
-        one->add_option("--threads", o->plan.threads, "That make the load (default 1)")
-            ->check(CLI::Range(1, 64))
-            ->type_name("N");
-        one->add_flag("--allow-remote", o->allow_remote,
-                      "Run against a server that is not on this machine");
-        one->add_flag("--quiet", o->quiet, "No progress on standard error");
-        add_client_options(*one, o->client, c);
-        one->footer(std::string{writes} + footer_of_all + "Examples:\n" + examples);
-        one->callback([o, prepare, &c] {
+        one.add_option("--connections", o->plan.connections, "Kept open (default 64)")
+            .range(1, 10'000)
+            .type_name("N");
+        one.add_option("--seconds", o->plan.seconds, "To measure (default 5)")
+            .between(0.1, 3'600)
+            .type_name("S");
+        one.add_option("--threads", o->plan.threads, "That make the load (default 1)")
+            .range(1, 64)
+            .type_name("N");
+        one.add_flag("--allow-remote", o->allow_remote,
+                     "Run against a server that is not on this machine");
+        one.add_flag("--quiet", o->quiet, "No progress on standard error");
+        add_client_options(one, o->client, c);
+        one.footer(std::string{writes} + footer_of_all + "Examples:\n" + examples);
+        one.callback([o, prepare, &c] {
             c.action = [o, prepare, &c] { return run_bench(c, *o, prepare); };
         });
         return std::pair{one, o};
     };
-    const auto rate = [](CLI::App& one, options& o, const char* about) {
-        one.add_option("--rate", o.plan.rate, about)->check(between(1, 1'000'000))->type_name("N");
+    const auto rate = [](subcommand one, options& o, const char* about) {
+        one.add_option("--rate", o.plan.rate, about).between(1, 1'000'000).type_name("N");
     };
-    const auto bytes = [](CLI::App& one, options& o, const char* about) {
-        one.add_option("--bytes", o.bytes, about)->check(CLI::Range(0, 1 << 20))->type_name("N");
+    const auto bytes = [](subcommand one, options& o, const char* about) {
+        one.add_option("--bytes", o.bytes, about).range(0, 1 << 20).type_name("N");
     };
     {
         const auto [one, o] =
@@ -361,21 +360,21 @@ void add_bench(CLI::App& app, context& c) {
                 "  flexcore bench commands --hot --json\n"
                 "  flexcore bench commands --type bank.deposit --data '{\"amount\": 1}' "
                 "--id-prefix account- --keys 10");
-        one->add_option("--type", o->type, "Another command than counter.increment")
-            ->type_name("NAME");
-        one->add_option("--data", o->data, "Its data: JSON, @FILE or - (default {})")
-            ->type_name("JSON");
-        one->add_option("--keys", o->keys, "Aggregates, in turn (default 10000)")
-            ->check(CLI::Range(1, 100'000'000))
-            ->type_name("N");
-        one->add_flag("--hot", o->hot, "All on one aggregate");
-        one->add_option("--id-prefix", o->id_prefix, "Of the aggregates' ids (default bench-)")
-            ->check([](const std::string& text) {
+        one.add_option("--type", o->type, "Another command than counter.increment")
+            .type_name("NAME");
+        one.add_option("--data", o->data, "Its data: JSON, @FILE or - (default {})")
+            .type_name("JSON");
+        one.add_option("--keys", o->keys, "Aggregates, in turn (default 10000)")
+            .range(1, 100'000'000)
+            .type_name("N");
+        one.add_flag("--hot", o->hot, "All on one aggregate");
+        one.add_option("--id-prefix", o->id_prefix, "Of the aggregates' ids (default bench-)")
+            .check([](const std::string& text) {
                 // The load's templates begin so.
                 return text.find('$') == text.npos ? std::string{} : "must not hold a $";
             })
-            ->type_name("TEXT");
-        rate(*one, *o, "Commands per second over all connections (default: as fast as answered)");
+            .type_name("TEXT");
+        rate(one, *o, "Commands per second over all connections (default: as fast as answered)");
     }
     {
         const auto [one, o] =
@@ -384,22 +383,20 @@ void add_bench(CLI::App& app, context& c) {
                 "  flexcore bench queries\n"
                 "  flexcore bench queries --name sales.top_products --param "
                 "limit=5");
-        one->add_option("--name", o->query, "Another query than counter.value")->type_name("NAME");
-        one->add_option("--param", o->parameters, "Its parameters NAME=VALUE; may be repeated")
-            ->expected(1)
-            ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-            ->type_name("NAME=VALUE");
-        rate(*one, *o, "Queries per second over all connections (default: as fast as answered)");
+        one.add_option("--name", o->query, "Another query than counter.value").type_name("NAME");
+        one.add_repeatable("--param", o->parameters, "Its parameters NAME=VALUE; may be repeated")
+            .type_name("NAME=VALUE");
+        rate(one, *o, "Queries per second over all connections (default: as fast as answered)");
     }
     {
         const auto [one, o] = sub("append", "Appends to many streams", append, footer_of_appends,
                                   "  flexcore bench append\n"
                                   "  flexcore bench append --events 100 --connections 8");
-        one->add_option("--events", o->events, "Per append (default 1)")
-            ->check(CLI::Range(1, 1'000))
-            ->type_name("N");
-        bytes(*one, *o, "Of each event's data (default 100)");
-        rate(*one, *o, "Appends per second over all connections (default: as fast as answered)");
+        one.add_option("--events", o->events, "Per append (default 1)")
+            .range(1, 1'000)
+            .type_name("N");
+        bytes(one, *o, "Of each event's data (default 100)");
+        rate(one, *o, "Appends per second over all connections (default: as fast as answered)");
     }
     {
         const auto [one, o] =
@@ -408,20 +405,20 @@ void add_bench(CLI::App& app, context& c) {
                 "  flexcore bench propagation --subscribers 10 --json");
         o->plan.rate = 1'000;
         o->plan.connections = propagation_appenders;
-        one->add_option("--subscribers", o->subscribers, "Event streams that follow (default 1)")
-            ->check(CLI::Range(1, 1'000))
-            ->type_name("N");
-        bytes(*one, *o, "Of each event's data (default 100)");
-        rate(*one, *o, "Events per second (default 1000)");
+        one.add_option("--subscribers", o->subscribers, "Event streams that follow (default 1)")
+            .range(1, 1'000)
+            .type_name("N");
+        bytes(one, *o, "Of each event's data (default 100)");
+        rate(one, *o, "Events per second (default 1000)");
     }
     {
         const auto [one, o] = sub("plugin", "A plugin's processor: bytes in, bytes out", plugin, "",
                                   "  flexcore bench plugin\n"
                                   "  flexcore bench plugin resize --bytes 65536");
         o->bytes = 1'024;
-        one->add_option("NAME", o->plugin, "The plugin (default echo)")->type_name("");
-        bytes(*one, *o, "Given to it (default 1024)");
-        rate(*one, *o, "Calls per second over all connections (default: as fast as answered)");
+        one.add_option("NAME", o->plugin, "The plugin (default echo)").type_name("");
+        bytes(one, *o, "Given to it (default 1024)");
+        rate(one, *o, "Calls per second over all connections (default: as fast as answered)");
     }
 }
 

@@ -1,8 +1,6 @@
 #include "cli/bulk_report_impl.hpp"
 #include "cli/terminal.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <fmt/format.h>
 #include <boost/json/serialize.hpp>
 
@@ -100,27 +98,27 @@ private:
 
 }  // namespace
 
-CLI::Option* add_bulk_options(CLI::App& app, bulk_options& options) {
-    CLI::Option* file =
+option add_bulk_options(subcommand app, bulk_options& options) {
+    option file =
         app.add_option("--file", options.file, "NDJSON, one per line; - is standard input")
-            ->type_name("FILE");
+            .type_name("FILE");
     app.add_option("--concurrency", options.concurrency, "Connections to send over (default 4)")
-        ->check(CLI::Range(1, 256))
-        ->type_name("N")
-        ->needs(file);
+        .range(1, 256)
+        .type_name("N")
+        .needs(file);
     app.add_option("--batch", options.batch, "Lines per request, at most (default 50)")
-        ->check(CLI::Range(1, 1'000))
-        ->type_name("N")
-        ->needs(file);
+        .range(1, 1'000)
+        .type_name("N")
+        .needs(file);
     app.add_option("--retry-for", options.retry_for_s,
                    "Seconds a busy or unreachable server is asked again (default 30)")
-        ->check(between(0, 86'400))
-        ->type_name("SECONDS")
-        ->needs(file);
+        .between(0, 86'400)
+        .type_name("SECONDS")
+        .needs(file);
     app.add_flag("--allow-refused", options.allow_refused,
                  "Exit with 0 although lines were refused, as long as all were answered")
-        ->needs(file);
-    app.add_flag("--quiet", options.quiet, "No progress on standard error")->needs(file);
+        .needs(file);
+    app.add_flag("--quiet", options.quiet, "No progress on standard error").needs(file);
     return file;
 }
 

@@ -17,7 +17,7 @@ struct bulk_options {
     bool quiet = false;
 };
 /// Gives --file; the others need it.
-CLI::Option* add_bulk_options(CLI::App&, bulk_options&);
+option add_bulk_options(subcommand, bulk_options&);
 
 /// Reads the file (or standard input), sends, prints the summary, gives the exit code: 1 when
 /// something failed, or was refused without --allow-refused; 130 after SIGINT or SIGTERM, which

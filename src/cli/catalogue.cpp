@@ -3,8 +3,6 @@
 #include "cli/listing_impl.hpp"
 #include "cli/terminal.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <fmt/format.h>
 
 #include <memory>
@@ -100,20 +98,20 @@ int run_catalogue(const context& c, const options& o, const kind& what) {
     });
 }
 
-void add_kind(CLI::App& app, context& c, const kind& what) {
-    auto* one = app.add_subcommand(what.sub, what.about);
+void add_kind(subcommand app, context& c, const kind& what) {
+    const subcommand one = app.add_subcommand(what.sub, what.about);
     auto o = std::make_shared<options>();
-    one->add_option("NAME", o->name, "Only this one, with its members")->type_name("");
-    add_client_options(*one, o->client, c);
-    one->footer(fmt::format("With --json each is one line (NDJSON), with its JSON Schema.\n{}",
-                            what.examples));
-    one->callback(
+    one.add_option("NAME", o->name, "Only this one, with its members").type_name("");
+    add_client_options(one, o->client, c);
+    one.footer(fmt::format("With --json each is one line (NDJSON), with its JSON Schema.\n{}",
+                           what.examples));
+    one.callback(
         [o, &what, &c] { c.action = [o, &what, &c] { return run_catalogue(c, *o, what); }; });
 }
 
 }  // namespace
 
-void add_catalogues(CLI::App& app, context& c) {
+void add_catalogues(subcommand app, context& c) {
     add_kind(app, c, commands);
     add_kind(app, c, queries);
 }

@@ -2,14 +2,11 @@
 #include "cli/subcommands_impl.hpp"
 #include "cli/terminal.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <fmt/format.h>
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <filesystem>
 #include <iterator>
 #include <ostream>
@@ -45,29 +42,17 @@ void append_entries(std::string& out, const boost::json::value& list) {
 
 }  // namespace
 
-CLI::Validator between(double least, double most) {
-    const auto check = [least, most](const std::string& text) {
-        double value = 0;
-        const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
-        const bool number = ec == std::errc{} && end == text.data() + text.size();
-        // So written, it refuses "nan" too, which CLI11's Range takes.
-        if (number && value >= least && value <= most) return std::string{};
-        return fmt::format("must be from {} to {}, not \"{}\"", least, most, text);
-    };
-    return {check, fmt::format("FROM {} TO {}", least, most)};
-}
-
-void add_client_options(CLI::App& app, client_options& options, const context& c) {
+void add_client_options(subcommand app, client_options& options, const context& c) {
     options.url = variable_or(c, "FLEXCORE_URL", default_url);
     options.tenant = variable_or(c, "FLEXCORE_TENANT", "");
     app.add_option("--url", options.url,
                    "Where the server is (default: FLEXCORE_URL, or http://127.0.0.1:8080)")
-        ->type_name("URL");
+        .type_name("URL");
     app.add_option("--tenant", options.tenant, "Tenant to act in (default: FLEXCORE_TENANT)")
-        ->type_name("NAME");
+        .type_name("NAME");
     app.add_option("--timeout", options.timeout_s, "Seconds without any answer before giving up")
-        ->check(between(0.1, 86'400))
-        ->type_name("SECONDS");
+        .between(0.1, 86'400)
+        .type_name("SECONDS");
     app.add_flag("--json", options.json, "Print JSON for programs instead of text for people");
 }
 

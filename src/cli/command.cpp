@@ -5,8 +5,6 @@
 #include "cli/subcommands_impl.hpp"
 #include "cli/terminal.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <fmt/format.h>
 
 #include <memory>
@@ -143,31 +141,32 @@ int send(const context& c, const options& o) {
 
 }  // namespace
 
-void add_command(CLI::App& app, context& c) {
-    auto* command = app.add_subcommand("command", "Send commands");
-    command->require_subcommand(1);
-    command->footer(
+void add_command(subcommand app, context& c) {
+    const subcommand command = app.add_subcommand("command", "Send commands");
+    command.require_subcommand();
+    command.footer(
         "Examples:\n"
         "  flexcore command send counter.increment c1 --data '{\"by\": 2}'\n"
         "  flexcore command send --file orders.ndjson --concurrency 8");
-    auto* send_app = command->add_subcommand("send", "Send one command, or many from NDJSON");
+    const subcommand send_app =
+        command.add_subcommand("send", "Send one command, or many from NDJSON");
     auto o = std::make_shared<options>();
-    send_app->add_option("TYPE", o->type, "The command's type, as `sales.place_order`");
-    send_app->add_option("ID", o->id, "The aggregate's id");
-    CLI::Option* file = add_bulk_options(*send_app, o->bulk);
+    send_app.add_option("TYPE", o->type, "The command's type, as `sales.place_order`");
+    send_app.add_option("ID", o->id, "The aggregate's id");
+    option file = add_bulk_options(send_app, o->bulk);
     const auto of_one = [&](const char* name, std::string& into, const char* about) {
-        send_app->add_option(name, into, about)->excludes(file);
+        send_app.add_option(name, into, about).excludes(file);
     };
     of_one("--data", o->data, "The command's data: JSON, @FILE or - (default {})");
     of_one("--expected-version", o->expected, "any, none, exists or a version");
     of_one("--command-id", o->command_id, "UUID that makes sending again safe");
     of_one("--metadata", o->metadata, "JSON object, @FILE or - for the events");
     send_app
-        ->add_flag("--make-ids", o->make_ids,
-                   "With --file: give each line without command_id a fresh one")
-        ->needs(file);
-    add_client_options(*send_app, o->client, c);
-    send_app->footer(
+        .add_flag("--make-ids", o->make_ids,
+                  "With --file: give each line without command_id a fresh one")
+        .needs(file);
+    add_client_options(send_app, o->client, c);
+    send_app.footer(
         "`flexcore commands` lists the commands there are, `flexcore commands NAME` their data.\n"
         "With --file each line is {\"type\",\"id\",\"data\",…} as in POST /v1/commands; data that "
         "is\n"
@@ -185,7 +184,7 @@ void add_command(CLI::App& app, context& c) {
         "  flexcore command send sales.ship_order 536365 --data @ship.json --expected-version 1\n"
         "  flexcore command send --file orders.ndjson --concurrency 8 --allow-refused\n"
         "  generate | flexcore command send --file - --make-ids --json");
-    send_app->callback([o, &c] { c.action = [o, &c] { return send(c, *o); }; });
+    send_app.callback([o, &c] { c.action = [o, &c] { return send(c, *o); }; });
 }
 
 }  // namespace flexcore::cli

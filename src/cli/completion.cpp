@@ -5,8 +5,6 @@
 // that one has. What an option takes follows from its type's name: FILE, FOLDER, or a|b|c.
 #include "cli/subcommands_impl.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,15 +14,10 @@
 namespace flexcore::cli {
 namespace {
 
-struct option_info {
-    std::vector<std::string> names;  ///< "--file", "-h"
-    std::string about;
-    std::string type;  ///< empty: a flag
-};
 struct node {
     std::string path;  ///< "flexcore events read"
     std::string name, about;
-    std::vector<option_info> options;
+    std::vector<option_shape> options;
     std::vector<node> subs;
     std::string positional;  ///< the type of its first argument
 };
@@ -38,25 +31,18 @@ std::string plain_line(std::string text) {
     return text;
 }
 
-node node_of(const CLI::App& app, const std::string& above) {
+node node_of(const subcommand_shape& of, const std::string& above) {
     node out;
-    out.name = app.get_name();
+    out.name = of.name;
     out.path = above.empty() ? out.name : above + " " + out.name;
-    out.about = plain_line(app.get_description());
-    for (const CLI::Option* option : app.get_options()) {
-        const std::string type =
-            option->get_items_expected_max() == 0 ? "" : option->get_type_name();
-        if (option->get_positional()) {
-            if (out.positional.empty()) out.positional = type;
-            continue;
-        }
-        option_info info{{}, plain_line(option->get_description()), type};
-        for (const std::string& name : option->get_lnames()) info.names.push_back("--" + name);
-        for (const std::string& name : option->get_snames()) info.names.push_back("-" + name);
-        out.options.push_back(std::move(info));
+    out.about = plain_line(of.about);
+    for (const option_shape& one : of.options) {
+        if (!one.names.empty())
+            out.options.push_back({one.names, plain_line(one.about), one.type});
+        else if (out.positional.empty())
+            out.positional = one.type;
     }
-    for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
-        out.subs.push_back(node_of(*sub, out.path));
+    for (const subcommand_shape& sub : of.subs) out.subs.push_back(node_of(sub, out.path));
     return out;
 }
 
@@ -75,7 +61,7 @@ std::string choices_of(std::string type) {
 }
 
 /// "'flexcore serve --data'|…": a pattern of bash and zsh.
-std::string patterns_of(const node& at, const option_info& option) {
+std::string patterns_of(const node& at, const option_shape& option) {
     std::string out;
     for (const std::string& name : option.names)
         out += fmt::format("{}'{} {}'", out.empty() ? "" : "|", at.path, name);
@@ -96,7 +82,7 @@ std::string bash_script(const node& root) {
     std::string values, words;
     visit(root, [&](const node& at) {
         std::vector<std::string> offered, subs;
-        for (const option_info& option : at.options) {
+        for (const option_shape& option : at.options) {
             offered.insert(offered.end(), option.names.begin(), option.names.end());
             if (option.type.empty()) continue;
             const std::string patterns = patterns_of(at, option);
@@ -157,7 +143,7 @@ std::string zsh_script(const node& root) {
     };
     visit(root, [&](const node& at) {
         std::string offered, subs;
-        for (const option_info& option : at.options) {
+        for (const option_shape& option : at.options) {
             for (const std::string& name : option.names) offered += described(name, option.about);
             if (option.type.empty()) continue;
             const std::string patterns = patterns_of(at, option);
@@ -209,7 +195,7 @@ std::string fish_script(const node& root) {
             lines += fmt::format("complete -c flexcore -n \"__flexcore_at '{}'\" -a {} -d '{}'\n",
                                  at.path, sub.name, sub.about);
         }
-        for (const option_info& option : at.options) {
+        for (const option_shape& option : at.options) {
             std::string names;
             for (const std::string& name : option.names)
                 names += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
@@ -248,31 +234,27 @@ complete -c flexcore -f
 
 }  // namespace
 
-void add_completion(CLI::App& app, context& c) {
-    auto* one = app.add_subcommand("completion", "Print a script that completes words in a shell");
+void add_completion(subcommand app, context& c) {
+    const subcommand one =
+        app.add_subcommand("completion", "Print a script that completes words in a shell");
     auto shell = std::make_shared<std::string>();
-    one->add_option("SHELL", *shell, "For which shell")
-        ->required()
-        ->type_name("bash|zsh|fish")
-        ->check(CLI::Validator{[](const std::string& text) {
-                                   const bool known =
-                                       text == "bash" || text == "zsh" || text == "fish";
-                                   return known ? std::string{}
-                                                : fmt::format(
-                                                      "SHELL must be bash, zsh or fish, "
-                                                      "not \"{}\"",
-                                                      text);
-                               },
-                               ""});
-    one->footer(
+    one.add_option("SHELL", *shell, "For which shell")
+        .required()
+        .type_name("bash|zsh|fish")
+        .check([](const std::string& text) {
+            const bool known = text == "bash" || text == "zsh" || text == "fish";
+            return known ? std::string{}
+                         : fmt::format("SHELL must be bash, zsh or fish, not \"{}\"", text);
+        });
+    one.footer(
         "Examples:\n"
         "  source <(flexcore completion bash)\n"
         "  flexcore completion bash > ~/.local/share/bash-completion/completions/flexcore\n"
         "  flexcore completion zsh > \"${fpath[1]}/_flexcore\"\n"
         "  flexcore completion fish > ~/.config/fish/completions/flexcore.fish");
-    one->callback([shell, &app, &c] {
-        c.action = [shell, &app, &c] {
-            const node root = node_of(app, {});
+    one.callback([shell, app, &c] {
+        c.action = [shell, app, &c] {
+            const node root = node_of(shape_of(app), {});
             c.io.out << (*shell == "bash"  ? bash_script(root)
                          : *shell == "zsh" ? zsh_script(root)
                                            : fish_script(root));

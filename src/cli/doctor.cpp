@@ -3,8 +3,6 @@
 #include "cli/serve_options_impl.hpp"
 #include "cli/terminal.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <fmt/format.h>
 #include <boost/json/serialize.hpp>
 
@@ -81,14 +79,14 @@ int doctor(const context& c, const serve_options& o, bool json) {
 
 }  // namespace
 
-void add_doctor(CLI::App& app, context& c) {
-    auto* one =
+void add_doctor(subcommand app, context& c) {
+    const subcommand one =
         app.add_subcommand("doctor", "Whether this machine is fit for a server, what to change");
     auto o = std::make_shared<serve_options>();
     auto json = std::make_shared<bool>(false);
-    add_serve_options(*one, *o);
-    one->add_flag("--json", *json, "Print JSON for programs");
-    one->footer(
+    add_serve_options(one, *o);
+    one.add_flag("--json", *json, "Print JSON for programs");
+    one.footer(
         "Looks at the settings and the files they name, limits, the data folder, the disk under "
         "it\n"
         "(it writes a small file there and removes it), the clock and the port, in a few seconds.\n"
@@ -99,7 +97,7 @@ void add_doctor(CLI::App& app, context& c) {
         "  flexcore doctor\n"
         "  flexcore doctor --data /var/lib/flexcore --listen 127.0.0.1:9000\n"
         "  flexcore doctor --config config/flexcore.toml --json");
-    one->callback([o, json, &c] { c.action = [o, json, &c] { return doctor(c, *o, *json); }; });
+    one.callback([o, json, &c] { c.action = [o, json, &c] { return doctor(c, *o, *json); }; });
 }
 
 }  // namespace flexcore::cli

@@ -6,8 +6,6 @@
 #include "cli/listing_impl.hpp"
 #include "cli/terminal.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -198,32 +196,31 @@ int append(const context& c, const options& o) {
     return send(c, o, std::move(*body));
 }
 
-void add_append(CLI::App& app, context& c) {
-    auto* append_app = app.add_subcommand("append", "Append one event, or many from NDJSON");
+void add_append(subcommand app, context& c) {
+    const subcommand append_app =
+        app.add_subcommand("append", "Append one event, or many from NDJSON");
     auto o = std::make_shared<options>();
-    append_app->add_option("STREAM", o->stream, "The stream, as `notes-1`");
-    CLI::Option* file = add_bulk_options(*append_app, o->bulk);
+    append_app.add_option("STREAM", o->stream, "The stream, as `notes-1`");
+    option file = add_bulk_options(append_app, o->bulk);
     const auto of_one = [&](const char* name, auto& into, const char* about) {
-        return append_app->add_option(name, into, about)->excludes(file);
+        append_app.add_option(name, into, about).excludes(file);
     };
     of_one("--type", o->type, "The event's type");
     of_one("--data", o->data, "Its data: JSON, @FILE or - (default null)");
     of_one("--metadata", o->metadata, "JSON object, @FILE or -");
-    of_one("--tag", o->tags, "A tag; may be repeated")
-        ->expected(1)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    append_app.add_repeatable("--tag", o->tags, "A tag; may be repeated").excludes(file);
     of_one("--id", o->id, "The event's UUID: makes appending again safe");
     of_one("--idempotency-key", o->key, "The same by a key");
     append_app
-        ->add_option("--expected-version", o->expected, "any (default), none, exists or a version")
-        ->type_name("VERSION");
+        .add_option("--expected-version", o->expected, "any (default), none, exists or a version")
+        .type_name("VERSION");
     append_app
-        ->add_option("--atomic", o->atomic,
-                     "One append to several streams, all or nothing: the JSON of POST /v1/append")
-        ->excludes(file)
-        ->type_name("FILE");
-    add_client_options(*append_app, o->client, c);
-    append_app->footer(
+        .add_option("--atomic", o->atomic,
+                    "One append to several streams, all or nothing: the JSON of POST /v1/append")
+        .excludes(file)
+        .type_name("FILE");
+    add_client_options(append_app, o->client, c);
+    append_app.footer(
         "With --file each line is {\"stream\",\"expected_version\"?,\"events\":[…]} as in POST "
         "/v1/append,\nor, when a STREAM is given, one event {\"type\",\"data\",…}. Lines of one "
         "stream keep their order.\nAfter a lost connection only lines whose events carry ids are "
@@ -239,23 +236,23 @@ void add_append(CLI::App& app, context& c) {
         "  flexcore events append notes-2 --file notes.ndjson --expected-version none\n"
         "  flexcore events append --file appends.ndjson --concurrency 8\n"
         "  flexcore events append --atomic transfer.json --idempotency-key transfer-17");
-    append_app->callback([o, &c] { c.action = [o, &c] { return append(c, *o); }; });
+    append_app.callback([o, &c] { c.action = [o, &c] { return append(c, *o); }; });
 }
 
-void add_show(CLI::App& app, context& c) {
+void add_show(subcommand app, context& c) {
     struct show_options {
         client_options client;
         std::string id;
     };
-    auto* show_app = app.add_subcommand("show", "One event by its id");
+    const subcommand show_app = app.add_subcommand("show", "One event by its id");
     auto o = std::make_shared<show_options>();
-    show_app->add_option("ID", o->id, "The event's UUID")->required()->type_name("");
-    add_client_options(*show_app, o->client, c);
-    show_app->footer(
+    show_app.add_option("ID", o->id, "The event's UUID").required().type_name("");
+    add_client_options(show_app, o->client, c);
+    show_app.footer(
         "Examples:\n"
         "  flexcore events show 0192a4b0-0000-7000-8000-000000000001\n"
         "  flexcore events show 0192a4b0-0000-7000-8000-000000000001 --json | jq .data");
-    show_app->callback([o, &c] {
+    show_app.callback([o, &c] {
         c.action = [o, &c] {
             http_request request;
             request.target = path_of("events", o->id);
@@ -266,18 +263,18 @@ void add_show(CLI::App& app, context& c) {
 
 }  // namespace
 
-void add_events(CLI::App& app, context& c) {
-    auto* events = app.add_subcommand("events", "Append, read and follow events");
-    events->require_subcommand(1);
-    events->footer(
+void add_events(subcommand app, context& c) {
+    const subcommand events = app.add_subcommand("events", "Append, read and follow events");
+    events.require_subcommand();
+    events.footer(
         "Examples:\n"
         "  flexcore events append notes-1 --type note.added --data '{\"text\": \"hello\"}'\n"
         "  flexcore events read --stream notes-1\n"
         "  flexcore events tail --from start");
-    add_append(*events, c);
-    add_show(*events, c);
-    add_events_read(*events, c);
-    add_events_tail(*events, c);
+    add_append(events, c);
+    add_show(events, c);
+    add_events_read(events, c);
+    add_events_tail(events, c);
 }
 
 }  // namespace flexcore::cli

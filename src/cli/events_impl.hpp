@@ -9,8 +9,8 @@
 
 namespace flexcore::cli {
 
-void add_events_read(CLI::App&, context&);
-void add_events_tail(CLI::App&, context&);
+void add_events_read(subcommand, context&);
+void add_events_tail(subcommand, context&);
 
 /// The filters of GET /v1/events and /v1/events/stream; lists are comma-separated.
 struct event_filters {
@@ -20,7 +20,7 @@ struct event_filters {
     /// As query parameters; empty ones are left out by `query_string`.
     [[nodiscard]] std::vector<std::pair<std::string, std::string>> parameters() const;
 };
-void add_event_filters(CLI::App&, event_filters&);
+void add_event_filters(subcommand, event_filters&);
 
 /// "     1042  2026-11-22T10:00:00.123456Z  sales.order-1001@3  sales.order_placed  {…}"
 [[nodiscard]] std::string event_line(const boost::json::object& event, std::size_t columns);

@@ -4,8 +4,6 @@
 #include "cli/listing_impl.hpp"
 #include "cli/terminal.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -92,7 +90,7 @@ std::vector<std::pair<std::string, std::string>> event_filters::parameters() con
             {"since", since}};
 }
 
-void add_event_filters(CLI::App& app, event_filters& filters) {
+void add_event_filters(subcommand app, event_filters& filters) {
     app.add_option("--types", filters.types, "Only these event types (comma-separated)");
     app.add_option("--categories", filters.categories, "Only streams of these categories");
     app.add_option("--tags", filters.tags, "Only events that carry all these tags");
@@ -117,25 +115,26 @@ std::string event_line(const boost::json::object& event, std::size_t columns) {
     return line;
 }
 
-void add_events_read(CLI::App& app, context& c) {
-    auto* read_app = app.add_subcommand("read", "Read events of a stream, or of the whole log");
+void add_events_read(subcommand app, context& c) {
+    const subcommand read_app =
+        app.add_subcommand("read", "Read events of a stream, or of the whole log");
     auto o = std::make_shared<options>();
-    read_app->add_option("--stream", o->stream, "Only this stream, in the order of its versions");
-    read_app->add_option("--from", o->from, "With --stream: begin at this version");
-    read_app->add_option("--after", o->after, "Without --stream: begin after this position");
-    read_app->add_option("--limit", o->limit, "At most so many (default 100)")
-        ->check(CLI::Range(1, 1'000'000'000));
-    read_app->add_flag("--all", o->all, "Everything to the end");
-    read_app->add_flag("--backward", o->backward, "Latest first");
-    add_event_filters(*read_app, o->filters);
-    add_client_options(*read_app, o->client, c);
-    read_app->footer(
+    read_app.add_option("--stream", o->stream, "Only this stream, in the order of its versions");
+    read_app.add_option("--from", o->from, "With --stream: begin at this version");
+    read_app.add_option("--after", o->after, "Without --stream: begin after this position");
+    read_app.add_option("--limit", o->limit, "At most so many (default 100)")
+        .range(1, 1'000'000'000);
+    read_app.add_flag("--all", o->all, "Everything to the end");
+    read_app.add_flag("--backward", o->backward, "Latest first");
+    add_event_filters(read_app, o->filters);
+    add_client_options(read_app, o->client, c);
+    read_app.footer(
         "With --json each event is one line (NDJSON).\n"
         "Examples:\n"
         "  flexcore events read --stream sales.order-536365\n"
         "  flexcore events read --types sales.order_cancelled --limit 20 --backward\n"
         "  flexcore events read --all --json > log.ndjson");
-    read_app->callback([o, &c] { c.action = [o, &c] { return read(c, *o); }; });
+    read_app.callback([o, &c] { c.action = [o, &c] { return read(c, *o); }; });
 }
 
 }  // namespace flexcore::cli

@@ -7,8 +7,6 @@
 
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -171,22 +169,22 @@ int follow_log(const context& c, const options& o) {
 
 }  // namespace
 
-void add_events_tail(CLI::App& app, context& c) {
-    auto* tail_app = app.add_subcommand("tail", "Follow the log as it grows");
+void add_events_tail(subcommand app, context& c) {
+    const subcommand tail_app = app.add_subcommand("tail", "Follow the log as it grows");
     auto o = std::make_shared<options>();
-    tail_app->add_option("--from", o->from, "Begin after this position; start; now (default)");
-    tail_app->add_option("--count", o->count, "End after so many events (default: never)")
-        ->check(CLI::Range(1, 1'000'000'000));
-    add_event_filters(*tail_app, o->filters);
-    add_client_options(*tail_app, o->client, c);
-    tail_app->footer(
+    tail_app.add_option("--from", o->from, "Begin after this position; start; now (default)");
+    tail_app.add_option("--count", o->count, "End after so many events (default: never)")
+        .range(1, 1'000'000'000);
+    add_event_filters(tail_app, o->filters);
+    add_client_options(tail_app, o->client, c);
+    tail_app.footer(
         "A lost connection is made again; nothing is skipped and nothing comes twice. With --json\n"
         "each event is one line (NDJSON). Ctrl-C ends it, with exit code 0.\n"
         "Examples:\n"
         "  flexcore events tail\n"
         "  flexcore events tail --from start --types sales.order_placed --json\n"
         "  flexcore events tail --categories sales.order --count 10");
-    tail_app->callback([o, &c] { c.action = [o, &c] { return follow_log(c, *o); }; });
+    tail_app.callback([o, &c] { c.action = [o, &c] { return follow_log(c, *o); }; });
 }
 
 }  // namespace flexcore::cli

@@ -6,8 +6,6 @@
 
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -78,12 +76,12 @@ result<page> page_of(std::string_view body) {
     return out;
 }
 
-void add_list_options(CLI::App& app, list_options& options) {
+void add_list_options(subcommand app, list_options& options) {
     app.add_option("--limit", options.limit, "At most so many (default 100)")
-        ->check(CLI::Range(1, 1'000'000'000))
-        ->type_name("N");
+        .range(1, 1'000'000'000)
+        .type_name("N");
     app.add_option("--after", options.after, "Go on after this one, as `more:` has said")
-        ->type_name("CURSOR");
+        .type_name("CURSOR");
     app.add_flag("--all", options.all, "Everything to the end");
 }
 
@@ -178,13 +176,13 @@ std::string lines_of(const std::vector<std::string>& items) {
     return out;
 }
 
-void add_watch_options(CLI::App& app, watch_options& options) {
-    CLI::Option* watch = app.add_flag("--watch", options.on,
-                                      "Go on showing it as it changes, until Ctrl-C (exit code 0)");
+void add_watch_options(subcommand app, watch_options& options) {
+    option watch = app.add_flag("--watch", options.on,
+                                "Go on showing it as it changes, until Ctrl-C (exit code 0)");
     app.add_option("--every", options.every_s, "With --watch: seconds between looks (default 1)")
-        ->check(between(0.1, 3'600))
-        ->type_name("SECONDS")
-        ->needs(watch);
+        .between(0.1, 3'600)
+        .type_name("SECONDS")
+        .needs(watch);
 }
 
 int show(const context& c, const client_options& options, const watch_options& watch,

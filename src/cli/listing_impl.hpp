@@ -36,7 +36,7 @@ struct list_options {
     std::string after;
     bool all = false;
 };
-void add_list_options(CLI::App&, list_options&);
+void add_list_options(subcommand, list_options&);
 /// The items that are asked for, over as many pages as that takes; `next` when there are more.
 [[nodiscard]] result<page> fetch_list(http_client&, const client_options&, const std::string& path,
                                       const query_parameters&, const list_options&);
@@ -64,7 +64,7 @@ struct watch_options {
     bool on = false;
     double every_s = 1;
 };
-void add_watch_options(CLI::App&, watch_options&);
+void add_watch_options(subcommand, watch_options&);
 
 /// Prints what `render` gives. With --watch until SIGINT or SIGTERM, and then 0: on a terminal
 /// drawn anew in place, otherwise printed again when it has changed. A server that goes away

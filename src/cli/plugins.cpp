@@ -166,7 +166,7 @@ int health(const context& c, const options& o) {
 
 }  // namespace
 
-void add_plugins(CLI::App& app, context& c) {
+void add_plugins(subcommand app, context& c) {
     verbs<options> all{app, c, "plugins", "Load, unload, run and look after plugins",
                        "Examples:\n"
                        "  flexcore plugins list\n"
@@ -178,9 +178,9 @@ void add_plugins(CLI::App& app, context& c) {
     {
         const auto [one, o] = all.add("list", "The loaded plugins", list);
         o->list.all = true;
-        add_watch_options(*one, o->watch);
-        add_client_options(*one, o->client, c);
-        one->footer(
+        add_watch_options(one, o->watch);
+        add_client_options(one, o->client, c);
+        one.footer(
             "With --json each plugin is one line (NDJSON).\n"
             "Examples:\n"
             "  flexcore plugins list\n"
@@ -189,20 +189,20 @@ void add_plugins(CLI::App& app, context& c) {
     {
         const auto [one, o] =
             named("show", "One plugin: what it brings, how it is doing", show_one);
-        add_watch_options(*one, o->watch);
-        add_client_options(*one, o->client, c);
-        one->footer(
+        add_watch_options(one, o->watch);
+        add_client_options(one, o->client, c);
+        one.footer(
             "Examples:\n  flexcore plugins show orders\n  flexcore plugins show orders --json");
     }
     {
         const auto [one, o] = all.add("load", "Load a plugin into the running server", load);
-        one->add_option("FILE", o->name, "The plugin's file, as `plugins/orders.so`")
-            ->required()
-            ->type_name("FILE");
-        one->add_option("--config", o->config, "Its configuration: JSON, @FILE or -")
-            ->type_name("JSON");
-        add_client_options(*one, o->client, c);
-        one->footer(
+        one.add_option("FILE", o->name, "The plugin's file, as `plugins/orders.so`")
+            .required()
+            .type_name("FILE");
+        one.add_option("--config", o->config, "Its configuration: JSON, @FILE or -")
+            .type_name("JSON");
+        add_client_options(one, o->client, c);
+        one.footer(
             "The file must lie below one of the server's plugins.dirs, and the server listen on\n"
             "loopback. A FILE that is not found here is looked for from the server's folder.\n"
             "Examples:\n"
@@ -211,18 +211,18 @@ void add_plugins(CLI::App& app, context& c) {
     }
     {
         const auto [one, o] = named("unload", "Let its open calls end, then take it out", unload);
-        add_client_options(*one, o->client, c);
-        one->footer("Examples:\n  flexcore plugins unload counter");
+        add_client_options(one, o->client, c);
+        one.footer("Examples:\n  flexcore plugins unload counter");
     }
     {
         const auto [one, o] = named("execute", "Run its processor: bytes in, bytes out", execute);
-        one->add_option("--data", o->data, "The bytes: text, @FILE or - (default: none)")
-            ->type_name("TEXT");
-        one->add_option("--content-type", o->content_type, "What kind of bytes they are")
-            ->type_name("TYPE");
-        one->add_option("--output", o->output, "Write the answer to this file")->type_name("FILE");
-        add_client_options(*one, o->client, c);
-        one->footer(
+        one.add_option("--data", o->data, "The bytes: text, @FILE or - (default: none)")
+            .type_name("TEXT");
+        one.add_option("--content-type", o->content_type, "What kind of bytes they are")
+            .type_name("TYPE");
+        one.add_option("--output", o->output, "Write the answer to this file").type_name("FILE");
+        add_client_options(one, o->client, c);
+        one.footer(
             "The answer goes to standard output as it is. With --json: its size, and its text "
             "when\n"
             "it is UTF-8.\n"
@@ -233,9 +233,9 @@ void add_plugins(CLI::App& app, context& c) {
     }
     {
         const auto [one, o] = named("health", "Ask a plugin how it is, now", health);
-        add_watch_options(*one, o->watch);
-        add_client_options(*one, o->client, c);
-        one->footer(
+        add_watch_options(one, o->watch);
+        add_client_options(one, o->client, c);
+        one.footer(
             "Exit code: 0 healthy or degraded, 1 unhealthy or not there.\n"
             "Examples:\n"
             "  flexcore plugins health orders\n"

@@ -126,7 +126,7 @@ int skip(const context& c, const options& o) {
 
 }  // namespace
 
-void add_projections(CLI::App& app, context& c) {
+void add_projections(subcommand app, context& c) {
     verbs<options> all{app, c, "projections", "How far the read models are; rebuild, pause, resume",
                        "Examples:\n"
                        "  flexcore projections list --watch\n"
@@ -138,9 +138,9 @@ void add_projections(CLI::App& app, context& c) {
     {
         const auto [one, o] = all.add("list", "All projections, how far each is", list);
         o->list.all = true;
-        add_watch_options(*one, o->watch);
-        add_client_options(*one, o->client, c);
-        one->footer(
+        add_watch_options(one, o->watch);
+        add_client_options(one, o->client, c);
+        one.footer(
             "With --json each projection is one line (NDJSON).\n"
             "Examples:\n"
             "  flexcore projections list\n"
@@ -149,20 +149,19 @@ void add_projections(CLI::App& app, context& c) {
     {
         const auto [one, o] =
             named("show", "One projection, with its error if it stopped", show_one);
-        add_watch_options(*one, o->watch);
-        add_client_options(*one, o->client, c);
-        one->footer(
+        add_watch_options(one, o->watch);
+        add_client_options(one, o->client, c);
+        one.footer(
             "Examples:\n"
             "  flexcore projections show orders\n"
             "  flexcore projections show orders --watch --every 0.2");
     }
     {
         const auto [one, o] = named("rebuild", "Build its read models anew from the log", rebuild);
-        CLI::Option* wait =
-            one->add_flag("--wait", o->wait, "Return when it is done, with progress");
-        one->add_flag("--quiet", o->quiet, "No progress on standard error")->needs(wait);
-        add_client_options(*one, o->client, c);
-        one->footer(
+        option wait = one.add_flag("--wait", o->wait, "Return when it is done, with progress");
+        one.add_flag("--quiet", o->quiet, "No progress on standard error").needs(wait);
+        add_client_options(one, o->client, c);
+        one.footer(
             "The old rows are served until the new are complete, then all are switched at once.\n"
             "Ctrl-C ends the waiting, not the rebuild.\n"
             "Exit code: 0 under way, or done with --wait; 1 refused, or stopped at an event.\n"
@@ -172,25 +171,25 @@ void add_projections(CLI::App& app, context& c) {
     }
     {
         const auto [one, o] = named("pause", "Apply no more events", pause);
-        add_client_options(*one, o->client, c);
-        one->footer(
+        add_client_options(one, o->client, c);
+        one.footer(
             "Its rows stay as they are and are still served.\n"
             "Examples:\n"
             "  flexcore projections pause orders");
     }
     {
         const auto [one, o] = named("resume", "Go on where it paused or stopped", resume);
-        add_client_options(*one, o->client, c);
-        one->footer("Examples:\n  flexcore projections resume orders");
+        add_client_options(one, o->client, c);
+        one.footer("Examples:\n  flexcore projections resume orders");
     }
     {
         const auto [one, o] = named("skip", "Pass over the event at which it stopped", skip);
-        one->add_option("--position", o->position,
-                        "Of that event: `poison_position` of `flexcore projections show`")
-            ->required()
-            ->type_name("POSITION");
-        add_client_options(*one, o->client, c);
-        one->footer(
+        one.add_option("--position", o->position,
+                       "Of that event: `poison_position` of `flexcore projections show`")
+            .required()
+            .type_name("POSITION");
+        add_client_options(one, o->client, c);
+        one.footer(
             "The event counts in none of its read models, until a rebuild meets it again.\n"
             "Examples:\n"
             "  flexcore projections skip orders --position 1042");

@@ -2,8 +2,6 @@
 #include "base/json.hpp"
 #include "cli/listing_impl.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <fmt/format.h>
 
 #include <memory>
@@ -55,25 +53,23 @@ int run_query(const context& c, const options& o) {
 
 }  // namespace
 
-void add_query(CLI::App& app, context& c) {
-    auto* query = app.add_subcommand("query", "Ask a query");
+void add_query(subcommand app, context& c) {
+    const subcommand query = app.add_subcommand("query", "Ask a query");
     auto o = std::make_shared<options>();
-    query->add_option("NAME", o->name, "The query's name, as `sales.top_products`")->required();
-    query->add_option("--param", o->parameters, "A parameter NAME=VALUE; may be repeated")
-        ->expected(1)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    query->add_option("--min-position", o->min_position,
-                      "Wait until the read models have seen this position");
-    query->add_option("--wait-ms", o->wait_ms, "How long to wait for it at most (default 1000)");
-    add_client_options(*query, o->client, c);
-    query->footer(
+    query.add_option("NAME", o->name, "The query's name, as `sales.top_products`").required();
+    query.add_repeatable("--param", o->parameters, "A parameter NAME=VALUE; may be repeated");
+    query.add_option("--min-position", o->min_position,
+                     "Wait until the read models have seen this position");
+    query.add_option("--wait-ms", o->wait_ms, "How long to wait for it at most (default 1000)");
+    add_client_options(query, o->client, c);
+    query.footer(
         "`flexcore queries` lists the queries there are, `flexcore queries NAME` their "
         "parameters.\n"
         "Examples:\n"
         "  flexcore query sales.top_products --param limit=5\n"
         "  flexcore query sales.order --param id=536365 --json\n"
         "  flexcore query counter.value --param id=c1 --min-position 1042");
-    query->callback([o, &c] { c.action = [o, &c] { return run_query(c, *o); }; });
+    query.callback([o, &c] { c.action = [o, &c] { return run_query(c, *o); }; });
 }
 
 }  // namespace flexcore::cli

@@ -3,8 +3,6 @@
 #include "cli/listing_impl.hpp"
 #include "cli/terminal.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <fmt/format.h>
 
 #include <array>
@@ -124,41 +122,39 @@ int get(const context& c, const options& o) {
     });
 }
 
-void add_freshness(CLI::App& app, options& o) {
+void add_freshness(subcommand app, options& o) {
     app.add_option("--min-position", o.min_position,
                    "Wait until the read model has seen this position")
-        ->type_name("POSITION");
+        .type_name("POSITION");
     app.add_option("--wait-ms", o.wait_ms, "How long to wait for it at most (default 1000)")
-        ->type_name("MS");
+        .type_name("MS");
 }
 
 }  // namespace
 
-void add_read_model(CLI::App& app, context& c) {
-    auto* models = app.add_subcommand("read-model", "Rows of the read models");
-    models->require_subcommand(1);
-    models->footer(
+void add_read_model(subcommand app, context& c) {
+    const subcommand models = app.add_subcommand("read-model", "Rows of the read models");
+    models.require_subcommand();
+    models.footer(
         "Examples:\n"
         "  flexcore read-model list\n"
         "  flexcore read-model list orders --where status=shipped\n"
         "  flexcore read-model get counters c1");
     {
-        auto* one = models->add_subcommand("list", "The read models, or the rows of one");
+        const subcommand one = models.add_subcommand("list", "The read models, or the rows of one");
         auto o = std::make_shared<options>();
-        one->add_option("NAME", o->model, "The read model; without it: which there are")
-            ->type_name("");
-        one->add_option("--where", o->where,
-                        "Only rows with FIELD=VALUE, or <, <=, >, >=; may be repeated")
-            ->expected(1)
-            ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-            ->type_name("CONDITION");
-        one->add_option("--order", o->order, "Fields to order by, - in front for descending")
-            ->type_name("FIELDS");
-        add_list_options(*one, o->list);
-        add_freshness(*one, *o);
-        add_watch_options(*one, o->watch);
-        add_client_options(*one, o->client, c);
-        one->footer(
+        one.add_option("NAME", o->model, "The read model; without it: which there are")
+            .type_name("");
+        one.add_repeatable("--where", o->where,
+                           "Only rows with FIELD=VALUE, or <, <=, >, >=; may be repeated")
+            .type_name("CONDITION");
+        one.add_option("--order", o->order, "Fields to order by, - in front for descending")
+            .type_name("FIELDS");
+        add_list_options(one, o->list);
+        add_freshness(one, *o);
+        add_watch_options(one, o->watch);
+        add_client_options(one, o->client, c);
+        one.footer(
             "Rows are found and ordered by indexed fields only: the list of read models names\n"
             "them. With --json each item is one line (NDJSON).\n"
             "Examples:\n"
@@ -166,22 +162,22 @@ void add_read_model(CLI::App& app, context& c) {
             "  flexcore read-model list orders --where status=shipped --where "
             "'total_minor>=10000'\n"
             "  flexcore read-model list products --order=-units,sku --limit 10 --watch");
-        one->callback([o, &c] { c.action = [o, &c] { return list(c, *o); }; });
+        one.callback([o, &c] { c.action = [o, &c] { return list(c, *o); }; });
     }
     {
-        auto* one = models->add_subcommand("get", "One row by its key");
+        const subcommand one = models.add_subcommand("get", "One row by its key");
         auto o = std::make_shared<options>();
-        one->add_option("NAME", o->model, "The read model")->required()->type_name("");
-        one->add_option("KEY", o->key, "The row's key")->required()->type_name("");
-        add_freshness(*one, *o);
-        add_watch_options(*one, o->watch);
-        add_client_options(*one, o->client, c);
-        one->footer(
+        one.add_option("NAME", o->model, "The read model").required().type_name("");
+        one.add_option("KEY", o->key, "The row's key").required().type_name("");
+        add_freshness(one, *o);
+        add_watch_options(one, o->watch);
+        add_client_options(one, o->client, c);
+        one.footer(
             "Examples:\n"
             "  flexcore read-model get customers 17850\n"
             "  flexcore read-model get counters c1 --min-position 1042 --json\n"
             "  flexcore read-model get counters c1 --watch");
-        one->callback([o, &c] { c.action = [o, &c] { return get(c, *o); }; });
+        one.callback([o, &c] { c.action = [o, &c] { return get(c, *o); }; });
     }
 }
 

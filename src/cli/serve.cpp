@@ -4,8 +4,6 @@
 #include "cli/doctor_impl.hpp"
 #include "cli/serve_options_impl.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <fmt/format.h>
 #include <boost/json/serialize.hpp>
 
@@ -85,25 +83,25 @@ int show(const context& c, const serve_options& o, bool json) {
     return exit_done;
 }
 
-/// HOST:PORT; an IPv6 address stands in brackets.
-void add_listen(std::vector<app::flag_value>& flags, const std::string& text) {
+/// HOST:PORT; an IPv6 address stands in brackets. Says what is wrong with it, if anything is.
+std::string add_listen(std::vector<app::flag_value>& flags, const std::string& text) {
     const std::size_t colon = text.rfind(':');
     if (colon == std::string::npos || colon == 0 || colon + 1 == text.size())
-        throw CLI::ValidationError(
-            fmt::format("--listen must be HOST:PORT, as 127.0.0.1:8080, not \"{}\"", text));
+        return fmt::format("--listen must be HOST:PORT, as 127.0.0.1:8080, not \"{}\"", text);
     std::string host = text.substr(0, colon);
     if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
     flags.push_back({"http.host", host, "--listen"});
     flags.push_back({"http.port", text.substr(colon + 1), "--listen"});
+    return {};
 }
 
-void add_set(std::vector<app::flag_value>& flags, const std::string& pair) {
+std::string add_set(std::vector<app::flag_value>& flags, const std::string& pair) {
     const std::size_t equals = pair.find('=');
     // Without '=' it may be a value, and that a secret: the name of the flag must do.
-    if (equals == std::string::npos || equals == 0)
-        throw CLI::ValidationError("--set must be KEY=VALUE");
+    if (equals == std::string::npos || equals == 0) return "--set must be KEY=VALUE";
     const std::string key = pair.substr(0, equals);
     flags.push_back({key, pair.substr(equals + 1), "--set " + key});
+    return {};
 }
 
 }  // namespace
@@ -119,109 +117,108 @@ std::expected<app::loaded_settings, std::vector<app::settings_problem>> load_set
     return app::load_settings(in);
 }
 
-void add_serve_options(CLI::App& app, serve_options& o) {
+void add_serve_options(subcommand app, serve_options& o) {
     using texts = std::vector<std::string>;
     const auto one = [&](const char* name, const char* key, const char* type, const char* about) {
-        app.add_option_function<std::string>(
-               name,
-               [&o, name, key](const std::string& text) { o.flags.push_back({key, text, name}); },
-               about)
-            ->type_name(type);
+        const auto take = [&o, name, key](const std::string& text) {
+            o.flags.push_back({key, text, name});
+            return std::string{};
+        };
+        app.add_option(name, take, about).type_name(type);
     };
-    const auto many = [&](const char* name, const std::function<void(const texts&)>& take,
-                          const char* type, const char* about) {
-        app.add_option_function<texts>(name, take, about)
-            ->expected(1)
-            ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-            ->type_name(type);
-    };
-    app.add_option_function<std::string>(
-           "--config", [&o](const std::string& file) { o.config = file; },
-           "Settings file (default: FLEXCORE_CONFIG, else none)")
-        ->type_name("FILE");
+    app.add_option("--config", o.config, "Settings file (default: FLEXCORE_CONFIG, else none)")
+        .type_name("FILE");
     one("--data", "store.data", "FOLDER", "Data folder [store.data]");
-    app.add_option_function<std::string>(
-           "--listen", [&o](const std::string& text) { add_listen(o.flags, text); },
+    app.add_option(
+           "--listen", [&o](const std::string& text) { return add_listen(o.flags, text); },
            "Address to listen on [http.host, http.port]")
-        ->type_name("HOST:PORT");
+        .type_name("HOST:PORT");
     one("--store", "store.url", "sqlite:|memory:", "Where events are kept [store.url]");
-    many(
-        "--plugin",
-        [&o](const texts& files) {
-            for (const std::string& file : files)
-                o.flags.push_back({"plugins.load", file, "--plugin", true});
-        },
-        "FILE", "Plugin FILE.so to load; may be repeated [plugins.load]");
-    many(
-        "--plugin-dir",
-        [&o](const texts& folders) {
-            o.flags.push_back(
-                {"plugins.dirs", fmt::format("{}", fmt::join(folders, ",")), "--plugin-dir"});
-        },
-        "FOLDER",
-        "Folder that plugins may come from, instead of `plugins` beside the executable; may be "
-        "repeated [plugins.dirs]");
+    app.add_repeatable(
+           "--plugin",
+           [&o](const texts& files) {
+               for (const std::string& file : files)
+                   o.flags.push_back({"plugins.load", file, "--plugin", true});
+               return std::string{};
+           },
+           "Plugin FILE.so to load; may be repeated [plugins.load]")
+        .type_name("FILE");
+    app.add_repeatable(
+           "--plugin-dir",
+           [&o](const texts& folders) {
+               o.flags.push_back(
+                   {"plugins.dirs", fmt::format("{}", fmt::join(folders, ",")), "--plugin-dir"});
+               return std::string{};
+           },
+           "Folder that plugins may come from, instead of `plugins` beside the executable; may be "
+           "repeated [plugins.dirs]")
+        .type_name("FOLDER");
     one("--log-level", "log.level", "trace|debug|info|warn|error|off",
         "Least severe log lines written [log.level]");
     one("--log-format", "log.format", "text|json", "For people or programs [log.format]");
-    many(
-        "--set",
-        [&o](const texts& pairs) {
-            for (const std::string& pair : pairs) add_set(o.flags, pair);
-        },
-        "KEY=VALUE", "Any other setting; may be repeated");
+    app.add_repeatable(
+           "--set",
+           [&o](const texts& pairs) {
+               std::string wrong;
+               for (const std::string& pair : pairs)
+                   if (wrong.empty()) wrong = add_set(o.flags, pair);
+               return wrong;
+           },
+           "Any other setting; may be repeated")
+        .type_name("KEY=VALUE");
 }
 
-void add_serve(CLI::App& app, context& c) {
-    auto* serve_app = app.add_subcommand("serve", "Run the server");
+void add_serve(subcommand app, context& c) {
+    const subcommand serve_app = app.add_subcommand("serve", "Run the server");
     auto o = std::make_shared<serve_options>();
     auto port_file = std::make_shared<std::string>();
-    add_serve_options(*serve_app, *o);
+    add_serve_options(serve_app, *o);
     serve_app
-        ->add_option("--port-file", *port_file,
-                     "Write the port here once the server listens (with port 0)")
-        ->type_name("FILE");
-    serve_app->footer(std::string{examples_of_flags} +
-                      "SIGTERM or Ctrl-C: running requests finish, then it ends; a second time: at "
-                      "once.\n" +
-                      exit_codes_of_serve +
-                      "Examples:\n"
-                      "  flexcore serve\n"
-                      "  flexcore serve --data /var/lib/flexcore --plugin plugins/orders.so\n"
-                      "  flexcore serve --config config/flexcore.toml --listen 127.0.0.1:9000\n"
-                      "  flexcore serve --set http.drain_ms=5s --log-format json");
-    serve_app->callback(
+        .add_option("--port-file", *port_file,
+                    "Write the port here once the server listens (with port 0)")
+        .type_name("FILE");
+    serve_app.footer(std::string{examples_of_flags} +
+                     "SIGTERM or Ctrl-C: running requests finish, then it ends; a second time: at "
+                     "once.\n" +
+                     exit_codes_of_serve +
+                     "Examples:\n"
+                     "  flexcore serve\n"
+                     "  flexcore serve --data /var/lib/flexcore --plugin plugins/orders.so\n"
+                     "  flexcore serve --config config/flexcore.toml --listen 127.0.0.1:9000\n"
+                     "  flexcore serve --set http.drain_ms=5s --log-format json");
+    serve_app.callback(
         [o, port_file, &c] { c.action = [o, port_file, &c] { return serve(c, *o, *port_file); }; });
 }
 
-void add_config(CLI::App& app, context& c) {
-    auto* config = app.add_subcommand("config", "Check and show settings without starting");
-    config->require_subcommand(1);
-    config->footer(
+void add_config(subcommand app, context& c) {
+    const subcommand config =
+        app.add_subcommand("config", "Check and show settings without starting");
+    config.require_subcommand();
+    config.footer(
         "Examples:\n"
         "  flexcore config check --config config/flexcore.toml\n"
         "  flexcore config show\n"
         "  flexcore config example > flexcore.toml");
     using runner = int (*)(const context&, const serve_options&, bool);
     const auto add = [&](const char* name, const char* about, runner run, const char* more) {
-        auto* sub = config->add_subcommand(name, about);
+        const subcommand sub = config.add_subcommand(name, about);
         auto o = std::make_shared<serve_options>();
         auto json = std::make_shared<bool>(false);
-        add_serve_options(*sub, *o);
-        sub->add_flag("--json", *json, "Print JSON for programs");
-        sub->footer(
+        add_serve_options(sub, *o);
+        sub.add_flag("--json", *json, "Print JSON for programs");
+        sub.footer(
             fmt::format("{}{}{}Examples:\n  flexcore config {} --config config/flexcore.toml\n"
                         "  flexcore config {} --listen 127.0.0.1:9000 --json",
                         more, examples_of_flags, exit_codes_of_config, name, name));
-        sub->callback(
+        sub.callback(
             [o, json, run, &c] { c.action = [o, json, run, &c] { return run(c, *o, *json); }; });
     };
     add("check", "Validate the settings and list everything that is wrong", check, looks_at);
     add("show", "Print every setting with its value and where it comes from", show, "");
-    auto* example = config->add_subcommand(
+    const subcommand example = config.add_subcommand(
         "example", "Print a settings file with every setting's default, explained");
-    example->footer("Examples:\n  flexcore config example > flexcore.toml");
-    example->callback([&c] {
+    example.footer("Examples:\n  flexcore config example > flexcore.toml");
+    example.callback([&c] {
         c.action = [&c] {
             c.io.out << app::settings_example();
             return exit_done;

@@ -16,7 +16,7 @@ struct serve_options {
     std::vector<app::flag_value> flags;
 };
 /// Each flag that is given becomes a value, an empty one too: "" is not "not said".
-void add_serve_options(CLI::App&, serve_options&);
+void add_serve_options(subcommand, serve_options&);
 
 /// The settings that these flags, the environment and the file give together.
 [[nodiscard]] std::expected<app::loaded_settings, std::vector<app::settings_problem>>

@@ -4,8 +4,6 @@
 #include "cli/listing_impl.hpp"
 #include "cli/terminal.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <fmt/format.h>
 #include <boost/json/serialize.hpp>
 
@@ -81,29 +79,30 @@ int version(const context& c, const client_options& options, bool server) {
 
 }  // namespace
 
-void add_status(CLI::App& app, context& c) {
-    auto* health_app = app.add_subcommand("health", "How the server and its parts are");
+void add_status(subcommand app, context& c) {
+    const subcommand health_app = app.add_subcommand("health", "How the server and its parts are");
     auto options = std::make_shared<client_options>();
     auto watch = std::make_shared<watch_options>();
-    add_watch_options(*health_app, *watch);
-    add_client_options(*health_app, *options, c);
-    health_app->footer(
+    add_watch_options(health_app, *watch);
+    add_client_options(health_app, *options, c);
+    health_app.footer(
         "Exit code: 0 healthy or degraded, 1 unhealthy or not reachable.\n"
         "Examples:\n"
         "  flexcore health\n"
         "  flexcore health --watch\n"
         "  flexcore health --url http://127.0.0.1:9000 --json");
-    health_app->callback([options, watch, &c] {
+    health_app.callback([options, watch, &c] {
         c.action = [options, watch, &c] { return health(c, *options, *watch); };
     });
 
-    auto* version_app = app.add_subcommand("version", "Version of this program, and of a server");
+    const subcommand version_app =
+        app.add_subcommand("version", "Version of this program, and of a server");
     auto asked = std::make_shared<client_options>();
     auto server = std::make_shared<bool>(false);
-    version_app->add_flag("--server", *server, "Ask the server for its version too");
-    add_client_options(*version_app, *asked, c);
-    version_app->footer("Examples:\n  flexcore version\n  flexcore version --server --json");
-    version_app->callback([asked, server, &c] {
+    version_app.add_flag("--server", *server, "Ask the server for its version too");
+    add_client_options(version_app, *asked, c);
+    version_app.footer("Examples:\n  flexcore version\n  flexcore version --server --json");
+    version_app.callback([asked, server, &c] {
         c.action = [asked, server, &c] { return version(c, *asked, *server); };
     });
 }

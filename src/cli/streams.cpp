@@ -162,7 +162,7 @@ int remove(const context& c, const options& o) {
 
 }  // namespace
 
-void add_streams(CLI::App& app, context& c) {
+void add_streams(subcommand app, context& c) {
     verbs<options> all{app, c, "streams", "List streams, keep or delete what is in them",
                        "Examples:\n"
                        "  flexcore streams list --prefix notes\n"
@@ -172,14 +172,14 @@ void add_streams(CLI::App& app, context& c) {
     };
     {
         const auto [one, o] = all.add("list", "Streams by name", list);
-        one->add_option("--category", o->category, "Only streams of this category")
-            ->type_name("NAME");
-        one->add_option("--prefix", o->prefix, "Only streams whose name begins like this")
-            ->type_name("TEXT");
-        add_list_options(*one, o->list);
-        add_watch_options(*one, o->watch);
-        add_client_options(*one, o->client, c);
-        one->footer(
+        one.add_option("--category", o->category, "Only streams of this category")
+            .type_name("NAME");
+        one.add_option("--prefix", o->prefix, "Only streams whose name begins like this")
+            .type_name("TEXT");
+        add_list_options(one, o->list);
+        add_watch_options(one, o->watch);
+        add_client_options(one, o->client, c);
+        one.footer(
             "With --json each stream is one line (NDJSON).\n"
             "Examples:\n"
             "  flexcore streams list --category sales.order\n"
@@ -188,9 +188,9 @@ void add_streams(CLI::App& app, context& c) {
     }
     {
         const auto [one, o] = named("show", "One stream: version, times, settings", show_one);
-        add_watch_options(*one, o->watch);
-        add_client_options(*one, o->client, c);
-        one->footer(
+        add_watch_options(one, o->watch);
+        add_client_options(one, o->client, c);
+        one.footer(
             "Its events: flexcore events read --stream STREAM\n"
             "Examples:\n"
             "  flexcore streams show sales.order-1001\n"
@@ -198,16 +198,16 @@ void add_streams(CLI::App& app, context& c) {
     }
     {
         const auto [one, o] = named("settings", "How long its events are kept", settings);
-        one->add_option("--max-age", o->max_age,
-                        "Events older than this are gone: seconds, or 15min, 12h, 30d; none")
-            ->type_name("TIME");
-        one->add_option("--max-count", o->max_count, "Only the latest so many are kept; none")
-            ->type_name("N");
-        one->add_option("--truncate-before", o->truncate_before,
-                        "Events before this version are gone; none")
-            ->type_name("VERSION");
-        add_client_options(*one, o->client, c);
-        one->footer(
+        one.add_option("--max-age", o->max_age,
+                       "Events older than this are gone: seconds, or 15min, 12h, 30d; none")
+            .type_name("TIME");
+        one.add_option("--max-count", o->max_count, "Only the latest so many are kept; none")
+            .type_name("N");
+        one.add_option("--truncate-before", o->truncate_before,
+                       "Events before this version are gone; none")
+            .type_name("VERSION");
+        add_client_options(one, o->client, c);
+        one.footer(
             "Without options it shows what is set. What is not named stays as it is; `none` takes\n"
             "a setting away. Settings hold at once for every read. They are read, changed and\n"
             "written back together: of two changes made at the same moment one may be lost.\n"
@@ -218,14 +218,14 @@ void add_streams(CLI::App& app, context& c) {
     }
     {
         const auto [one, o] = named("delete", "Delete a stream's events", remove);
-        one->add_option("--expected-version", o->expected,
-                        "Only when it is there: any (default), exists or a version")
-            ->type_name("VERSION");
-        one->add_flag("--permanent", o->permanent,
-                      "For good: the stream can never be written again");
-        one->add_flag("--yes", o->yes, "With --permanent: yes, that is meant");
-        add_client_options(*one, o->client, c);
-        one->footer(
+        one.add_option("--expected-version", o->expected,
+                       "Only when it is there: any (default), exists or a version")
+            .type_name("VERSION");
+        one.add_flag("--permanent", o->permanent,
+                     "For good: the stream can never be written again");
+        one.add_flag("--yes", o->yes, "With --permanent: yes, that is meant");
+        add_client_options(one, o->client, c);
+        one.footer(
             "Without --permanent the stream may be written again, and its versions go on.\n"
             "Examples:\n"
             "  flexcore streams delete notes-1\n"

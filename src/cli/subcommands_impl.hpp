@@ -3,6 +3,7 @@
 
 #include "base/result.hpp"
 #include "cli/cli.hpp"
+#include "cli/command_line_impl.hpp"
 #include "cli/http_client.hpp"
 
 #include <boost/json/value.hpp>
@@ -15,14 +16,6 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-
-// NOLINTBEGIN(readability-identifier-naming): CLI11 names them
-namespace CLI {
-class App;
-class Option;
-class Validator;
-}  // namespace CLI
-// NOLINTEND(readability-identifier-naming)
 
 namespace flexcore::cli {
 
@@ -38,21 +31,21 @@ struct context {
     std::function<int()> action;
 };
 
-void add_serve(CLI::App&, context&);
-void add_config(CLI::App&, context&);
-void add_command(CLI::App&, context&);
-void add_query(CLI::App&, context&);
-void add_events(CLI::App&, context&);
-void add_status(CLI::App&, context&);  ///< health and version
-void add_streams(CLI::App&, context&);
-void add_projections(CLI::App&, context&);
-void add_plugins(CLI::App&, context&);
-void add_read_model(CLI::App&, context&);
-void add_catalogues(CLI::App&, context&);  ///< commands and queries
-void add_bench(CLI::App&, context&);
-void add_doctor(CLI::App&, context&);
-void add_completion(CLI::App&, context&);
-void add_verify(CLI::App&, context&);
+void add_serve(subcommand, context&);
+void add_config(subcommand, context&);
+void add_command(subcommand, context&);
+void add_query(subcommand, context&);
+void add_events(subcommand, context&);
+void add_status(subcommand, context&);  ///< health and version
+void add_streams(subcommand, context&);
+void add_projections(subcommand, context&);
+void add_plugins(subcommand, context&);
+void add_read_model(subcommand, context&);
+void add_catalogues(subcommand, context&);  ///< commands and queries
+void add_bench(subcommand, context&);
+void add_doctor(subcommand, context&);
+void add_completion(subcommand, context&);
+void add_verify(subcommand, context&);
 
 /// --url, --tenant, --json, --timeout: of every sub-command that asks a server.
 struct client_options {
@@ -61,10 +54,7 @@ struct client_options {
     bool json = false;
     double timeout_s = 60;
 };
-void add_client_options(CLI::App&, client_options&, const context&);
-
-/// For options that are numbers.
-[[nodiscard]] CLI::Validator between(double least, double most);
+void add_client_options(subcommand, client_options&, const context&);
 
 /// The client of these options. Errors: base_errc::invalid_argument (URL, tenant).
 [[nodiscard]] result<http_client> client_for(const client_options&);

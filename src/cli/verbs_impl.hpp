@@ -3,8 +3,6 @@
 
 #include "cli/subcommands_impl.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <memory>
 #include <utility>
 
@@ -17,31 +15,31 @@ class verbs {
 public:
     using runner = int (*)(const context&, const Options&);
 
-    verbs(CLI::App& app, context& c, const char* noun, const char* about, const char* examples)
+    verbs(subcommand app, context& c, const char* noun, const char* about, const char* examples)
         : noun_{app.add_subcommand(noun, about)}, context_{c} {
-        noun_->require_subcommand(1);
-        noun_->footer(examples);
+        noun_.require_subcommand();
+        noun_.footer(examples);
     }
 
-    std::pair<CLI::App*, std::shared_ptr<Options>> add(const char* verb, const char* about,
-                                                       runner run) {
-        auto* one = noun_->add_subcommand(verb, about);
+    std::pair<subcommand, std::shared_ptr<Options>> add(const char* verb, const char* about,
+                                                        runner run) {
+        const subcommand one = noun_.add_subcommand(verb, about);
         auto o = std::make_shared<Options>();
-        one->callback([o, run, &c = context_] { c.action = [o, run, &c] { return run(c, *o); }; });
+        one.callback([o, run, &c = context_] { c.action = [o, run, &c] { return run(c, *o); }; });
         return {one, o};
     }
 
     /// The same for a verb that needs a name; `what` describes it.
-    std::pair<CLI::App*, std::shared_ptr<Options>> add_named(const char* verb, const char* about,
-                                                             runner run, const char* argument,
-                                                             const char* what) {
+    std::pair<subcommand, std::shared_ptr<Options>> add_named(const char* verb, const char* about,
+                                                              runner run, const char* argument,
+                                                              const char* what) {
         auto made = add(verb, about, run);
-        made.first->add_option(argument, made.second->name, what)->required()->type_name("");
+        made.first.add_option(argument, made.second->name, what).required().type_name("");
         return made;
     }
 
 private:
-    CLI::App* noun_;
+    subcommand noun_;
     context& context_;
 };
 

@@ -4,8 +4,6 @@
 #include "cli/subcommands_impl.hpp"
 #include "cli/terminal.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -148,24 +146,22 @@ int verify(const context& c, const verify_options& o) {
 
 }  // namespace
 
-void add_verify(CLI::App& app, context& c) {
-    auto* verify_app = app.add_subcommand(
+void add_verify(subcommand app, context& c) {
+    const subcommand verify_app = app.add_subcommand(
         "verify", "Look at every page, event and row of a data folder, and name what is damaged");
     auto o = std::make_shared<verify_options>();
-    verify_app->add_option_function<std::string>(
-        "--data", [o](const std::string& folder) { o->data = folder; }, "Data folder [store.data]");
-    verify_app->add_option_function<std::string>(
-        "--config", [o](const std::string& file) { o->config = file; },
-        "Settings file that names it (default: FLEXCORE_CONFIG, else none)");
-    verify_app->add_flag("--json", o->json, "Print JSON for programs");
-    verify_app->footer(
+    verify_app.add_option("--data", o->data, "Data folder [store.data]");
+    verify_app.add_option("--config", o->config,
+                          "Settings file that names it (default: FLEXCORE_CONFIG, else none)");
+    verify_app.add_flag("--json", o->json, "Print JSON for programs");
+    verify_app.footer(
         "Reads the files of this machine and changes nothing; a server may have them open.\n"
         "Exit code: 0 everything is as it was written; 1 something is not, or cannot be read;\n"
         "2 wrong usage, or no data folder of a server is there.\n"
         "Examples:\n"
         "  flexcore verify --data /var/lib/flexcore\n"
         "  flexcore verify --config config/flexcore.toml --json");
-    verify_app->callback([o, &c] { c.action = [o, &c] { return verify(c, *o); }; });
+    verify_app.callback([o, &c] { c.action = [o, &c] { return verify(c, *o); }; });
 }
 
 }  // namespace flexcore::cli
