@@ -75,7 +75,9 @@ void connection::count_held() noexcept {
 
 void connection::stop_soon() {
     if (phase_ == phase::closed) return;
-    stop_by_ = monotonic::now() + stop_grace;
+    const deadline now = monotonic::now();
+    stop_by_ = now + stop_grace;
+    if (phase_ == phase::linger) linger_until_ = std::min(linger_until_, now + linger_step);
     // A session may end at once and change the line.
     const std::vector<std::shared_ptr<exchange>> line{line_.begin(), line_.end()};
     for (const auto& one : line)

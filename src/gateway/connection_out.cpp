@@ -19,7 +19,8 @@ using asio::ip::tcp;
 constexpr std::size_t pieces_per_write = 16;
 /// A session that was told "full" goes on when no more than this is unsent.
 constexpr std::size_t writable_bytes = 64u << 10;
-/// How long a client that is known to be still sending gets to see its answer.
+/// How long a client that is known to be still sending gets to see its answer; a server that stops
+/// does not wait for it so long.
 constexpr monotonic::duration linger_max = std::chrono::seconds{5};
 
 }  // namespace
@@ -207,7 +208,7 @@ void connection::begin_linger() {
     }
     phase_ = phase::linger;
     mark_output();
-    linger_until_ = now_ + (unread_input_ ? linger_max : linger_step);
+    linger_until_ = now_ + (unread_input_ && !home_->finishing() ? linger_max : linger_step);
 }
 
 }  // namespace flexcore::gateway
