@@ -59,6 +59,15 @@ void verifying::found(finding one) {
     report_.findings.push_back(std::move(one));
 }
 
+void verifying::found_in_log(position first, position last, std::string what) {
+    constexpr const char* file = "events.db";
+    found({.file = file,
+           .first = first,
+           .last = last,
+           .what = std::move(what),
+           .remedy = remedy_for(file)});
+}
+
 result<void> as_finding(verifying& look, const std::filesystem::path& file, result<void> done) {
     if (done || done.error().code != store_errc::corrupt) return done;
     look.found({.file = file.filename().string(),

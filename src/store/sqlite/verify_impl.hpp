@@ -21,6 +21,8 @@ public:
         : report_{report}, progress_{progress} {}
 
     void found(finding);
+    /// At these positions of events.db; 0: at none.
+    void found_in_log(position first, position last, std::string what);
     void step(std::string_view name, std::uint64_t done, std::uint64_t total) const {
         if (progress_) progress_({name, done, total});
     }

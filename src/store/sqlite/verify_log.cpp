@@ -16,7 +16,6 @@ constexpr std::int64_t events_per_read = 2000;
 constexpr position tried_singly_max = 10'000;
 // Jumps of versions that are named one by one.
 constexpr std::size_t jumps_max = 10'000;
-constexpr const char* file_name = "events.db";
 constexpr const char* step_events = "events.db: events";
 
 class log_look {
@@ -68,14 +67,6 @@ private:
         return {};
     }
 
-    void found(position first, position last, std::string what) {
-        look_.found({.file = file_name,
-                     .first = first,
-                     .last = last,
-                     .what = std::move(what),
-                     .remedy = remedy_for(file_name)});
-    }
-
     /// In short transactions: the server's WAL is not held up for the whole log.
     result<void> walk() {
         position after = 0;
@@ -116,9 +107,10 @@ private:
         const position end = std::min(head_, first + tried_singly_max - 1);
         const auto say = [&](position upto) {
             if (from == 0) return;
-            found(from, upto,
-                  from == upto ? fmt::format("event {} cannot be read", from)
-                               : fmt::format("events {} to {} cannot be read", from, upto));
+            look_.found_in_log(from, upto,
+                               from == upto
+                                   ? fmt::format("event {} cannot be read", from)
+                                   : fmt::format("events {} to {} cannot be read", from, upto));
             from = 0;
         };
         for (position pos = first; pos <= end; ++pos) {
@@ -174,7 +166,8 @@ private:
         const auto tags = count_tags(row.tags);
         const name_hashes hashes{(*tenant)->hash, (*stream)->hash, (*type)->hash};
         if (!tags || checksum_of(row, hashes) != row.checksum) {
-            found(row.pos, row.pos, fmt::format("event {} is not what was written", row.pos));
+            look_.found_in_log(row.pos, row.pos,
+                               fmt::format("event {} is not what was written", row.pos));
             return {};
         }
         const bool fit = (*tenant)->there && (*stream)->there && (*type)->there &&
@@ -183,11 +176,13 @@ private:
                          (*category)->tenant == row.tenant &&
                          (*category)->name == category_of((*stream)->name);
         if (!fit) {
-            found(row.pos, row.pos,
-                  fmt::format("event {} belongs to names that do not fit each other", row.pos));
+            look_.found_in_log(
+                row.pos, row.pos,
+                fmt::format("event {} belongs to names that do not fit each other", row.pos));
         }
         if (row.recorded_at < last_time_) {
-            found(row.pos, row.pos, fmt::format("event {} is older than the one before", row.pos));
+            look_.found_in_log(row.pos, row.pos,
+                               fmt::format("event {} is older than the one before", row.pos));
         }
         last_time_ = std::max(last_time_, row.recorded_at);
         check_version(row, (*stream)->name);
@@ -196,9 +191,9 @@ private:
     void check_version(const event_row& row, const std::string& stream) {
         version& before = versions_[row.stream];
         if (row.ver <= before) {
-            found(row.pos, row.pos,
-                  fmt::format("event {} has version {} in {}, after version {}", row.pos, row.ver,
-                              stream, before));
+            look_.found_in_log(row.pos, row.pos,
+                               fmt::format("event {} has version {} in {}, after version {}",
+                                           row.pos, row.ver, stream, before));
         } else {
             gaps_.versions_missing += row.ver - before - 1;
             if (row.ver != before + 1 && !gaps_.unreadable && gaps_.jumps.size() < jumps_max) {
@@ -228,8 +223,9 @@ private:
             run_scope scope{tagged_};
             const int code = tagged_.bind(1, known->second).bind(2, row.pos).step();
             if (code == SQLITE_DONE) {
-                found(row.pos, row.pos,
-                      fmt::format("event {} is not found by its tag {}", row.pos, tag));
+                look_.found_in_log(
+                    row.pos, row.pos,
+                    fmt::format("event {} is not found by its tag {}", row.pos, tag));
             } else if (code != SQLITE_ROW) {
                 return as_finding(look_, db_.file(), fail(db_.failure(code, "look up a tag")));
             }
@@ -242,9 +238,9 @@ private:
             db_.integer(fmt::format("SELECT count(*) FROM event_tags WHERE position<={}", head_));
         if (!listed) return fail(listed.error());
         if (static_cast<std::uint64_t>(*listed) > tags_listed_ && !gaps_.unreadable) {
-            found(0, 0,
-                  fmt::format("tags are listed for {} events that do not have them",
-                              static_cast<std::uint64_t>(*listed) - tags_listed_));
+            look_.found_in_log(0, 0,
+                               fmt::format("tags are listed for {} events that do not have them",
+                                           static_cast<std::uint64_t>(*listed) - tags_listed_));
         }
         return {};
     }
@@ -263,7 +259,7 @@ private:
             "c.tenant=s.tenant))");
         if (!foreign) return fail(foreign.error());
         if (*foreign != 0) {
-            found(0, 0, fmt::format("{} keys or streams belong to nothing", *foreign));
+            look_.found_in_log(0, 0, fmt::format("{} keys or streams belong to nothing", *foreign));
         }
         return {};
     }

@@ -12,8 +12,6 @@
 namespace flexcore::store::sqlite {
 namespace {
 
-constexpr const char* file_name = "events.db";
-
 /// A database that a server has not opened since lacks the newer tables.
 [[nodiscard]] result<bool> has_table(connection& db, std::string_view name) {
     const auto there = db.integer(
@@ -43,13 +41,6 @@ public:
     }
 
 private:
-    void found(position first, position last, std::string what) {
-        look_.found({.file = file_name,
-                     .first = first,
-                     .last = last,
-                     .what = std::move(what),
-                     .remedy = remedy_for(file_name)});
-    }
     /// Each row of a table whose rows carry their own checksums.
     template <class Row>
     result<void> each(std::string_view table, std::string_view columns,
@@ -81,7 +72,8 @@ private:
             int code = asked->bind(1, one.first).bind(2, one.last).step();
             for (; code == SQLITE_ROW; code = asked->step()) {
                 const position pos = asked->natural(0);
-                found(pos, pos, fmt::format("event {} is there and recorded as removed", pos));
+                look_.found_in_log(pos, pos,
+                                   fmt::format("event {} is there and recorded as removed", pos));
             }
             if (code != SQLITE_DONE) {
                 auto failed = db_.failure(code, "look into a hole");
@@ -94,9 +86,10 @@ private:
     result<void> read_holes() {
         return each<hole_row>("holes", hole_columns, read_hole, [this](const hole_row& one) {
             if (one.last < one.first || (!holes_.empty() && one.first <= holes_.back().last)) {
-                found(one.first, one.last,
-                      fmt::format("the recorded hole from {} to {} does not fit the others",
-                                  one.first, one.last));
+                look_.found_in_log(
+                    one.first, one.last,
+                    fmt::format("the recorded hole from {} to {} does not fit the others",
+                                one.first, one.last));
             }
             look_.report().removed += one.last - one.first + 1;
             holes_.push_back({one.first, one.last});
@@ -108,9 +101,10 @@ private:
         return each<removed_row>(
             "removed_ids", removed_columns, read_removed, [this](const removed_row& one) {
                 if (removed(one.pos)) return;
-                found(one.pos, one.pos,
-                      fmt::format("the id of event {} is kept as removed, and no hole is recorded",
-                                  one.pos));
+                look_.found_in_log(
+                    one.pos, one.pos,
+                    fmt::format("the id of event {} is kept as removed, and no hole is recorded",
+                                one.pos));
             });
     }
     [[nodiscard]] bool removed(position pos) const {
@@ -128,10 +122,11 @@ private:
             if (lost && from == 0) from = pos;
             if (from != 0 && (!lost || pos == last)) {
                 const position upto = lost ? pos : pos - 1;
-                found(from, upto,
-                      from == upto ? fmt::format("event {} is missing and was not removed", from)
-                                   : fmt::format("events {} to {} are missing and were not removed",
-                                                 from, upto));
+                look_.found_in_log(
+                    from, upto,
+                    from == upto ? fmt::format("event {} is missing and was not removed", from)
+                                 : fmt::format("events {} to {} are missing and were not removed",
+                                               from, upto));
                 from = 0;
             }
         }
@@ -139,12 +134,14 @@ private:
 
     void check_versions_missing() {
         if (holes_.empty()) {
-            for (auto& jump : gaps_.jumps) found(jump.at, jump.at, std::move(jump.what));
+            for (auto& jump : gaps_.jumps)
+                look_.found_in_log(jump.at, jump.at, std::move(jump.what));
         }
         if (!gaps_.unreadable && gaps_.versions_missing > look_.report().removed) {
-            found(0, 0,
-                  fmt::format("{} versions of streams are missing and {} events were removed",
-                              gaps_.versions_missing, look_.report().removed));
+            look_.found_in_log(
+                0, 0,
+                fmt::format("{} versions of streams are missing and {} events were removed",
+                            gaps_.versions_missing, look_.report().removed));
         }
     }
     verifying& look_;
