@@ -151,8 +151,9 @@ void add_http(std::vector<setting>& t) {
         row("http.output_bytes_max", FLEXCORE_FIELD(http.output_bytes_max), 64 * kib, gib,
             "Answers of one connection that wait to be sent. Beyond, nothing more is read."),
         row("http.held_bytes_max", FLEXCORE_FIELD(http.held_bytes_max), mib, 64 * gib,
-            "Bodies still coming and answers not yet taken, of all connections together. Beyond, "
-            "reads and large bodies are 503."),
+            "Bodies still coming or at work and answers not yet taken, of all connections "
+            "together. "
+            "Beyond, reads and large bodies are 503."),
         row("http.header_timeout_ms", FLEXCORE_FIELD(http.header_timeout), 100, hour,
             "A head must be complete this long after its first byte."),
         row("http.body_timeout_ms", FLEXCORE_FIELD(http.body_timeout), 100, hour,

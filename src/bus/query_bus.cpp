@@ -1,6 +1,7 @@
 #include "bus/query_bus.hpp"
 
 #include "base/json.hpp"
+#include "base/names.hpp"
 #include "base/nearest.hpp"
 #include "bus/command_metadata_impl.hpp"
 #include "bus/query_flight_impl.hpp"
@@ -13,6 +14,8 @@
 namespace flexcore::bus {
 namespace {
 
+/// Of a name that nobody knows, as much is said back.
+constexpr std::size_t name_bytes_said = 255;
 constexpr int attempts_max = 3;  // of a handler whose reads did not see one moment
 
 /// 128 bits of a hash over the data, the same in every process.
@@ -107,14 +110,17 @@ struct query_bus::state : std::enable_shared_from_this<query_bus::state> {
         return found == queries.end() ? nullptr : found->second;
     }
 
-    [[nodiscard]] error unknown_name(const std::string& name) const {
+    [[nodiscard]] error unknown_query(std::string_view name) const {
         std::vector<std::string> names;
         {
             const std::shared_lock lock{mutex};
             for (const auto& [one, entry] : queries) names.push_back(one);
         }
         std::sort(names.begin(), names.end());
-        return {bus_errc::unknown_query, "there is no query " + name + did_you_mean(name, names)};
+        const std::string near = did_you_mean(name, names);
+        return {bus_errc::unknown_query, "There is no query " +
+                                             to_utf8(name.substr(0, name_bytes_said)) +
+                                             (near.empty() ? "." : near)};
     }
 
     [[nodiscard]] static query_key key_of(const query& q, const registered_query& entry,
@@ -326,9 +332,9 @@ std::vector<query_descriptor> query_bus::catalogue() const {
     return all;
 }
 
-std::optional<query_descriptor> query_bus::find(std::string_view name) const {
+result<query_descriptor> query_bus::find(std::string_view name) const {
     const auto entry = state_->find(name);
-    if (!entry) return std::nullopt;
+    if (!entry) return fail(state_->unknown_query(name));
     return entry->about;
 }
 
@@ -336,7 +342,7 @@ void query_bus::ask(query q, query_done done) {
     auto entry = state_->find(q.name);
     if (!entry) {
         state_->unknown.add();
-        done(fail(state_->unknown_name(q.name)));
+        done(fail(state_->unknown_query(q.name)));
         return;
     }
     if (q.params.empty()) q.params = "{}";

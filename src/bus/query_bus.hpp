@@ -105,7 +105,8 @@ public:
     [[nodiscard]] result<void> add(query_descriptor, std::shared_ptr<query_handler>);
     void remove(std::string_view name);
     [[nodiscard]] std::vector<query_descriptor> catalogue() const;  ///< by name
-    [[nodiscard]] std::optional<query_descriptor> find(std::string_view name) const;
+    /// Errors: bus_errc::unknown_query, with the nearest name.
+    [[nodiscard]] result<query_descriptor> find(std::string_view name) const;
 
     void ask(query, query_done);
 

@@ -13,14 +13,12 @@
 namespace flexcore::gateway {
 namespace {
 
-/// Of a name that nobody knows, as much is said back.
-constexpr std::size_t name_bytes_said = 255;
-
 void ask(const std::shared_ptr<api>& on, bus::query what, responder answer) {
     auto kept = hold_at_work(on->held, what.params.size());
     on->services.queries.ask(std::move(what),
                              [answer = std::move(answer), kept = std::move(kept)](
                                  result<std::shared_ptr<const bus::query_answer>> done) mutable {
+                                 kept.reset();
                                  if (!done) return answer(done.error());
                                  answer(answer_with_etag(answer.asked(), std::move(*done)));
                              });
@@ -33,24 +31,13 @@ struct prepared_query {
     freshness at_least;
 };
 
-error unknown_query(const api& on, const std::string& name) {
-    const auto known = on.services.queries.catalogue();
-    std::vector<std::string_view> names;
-    names.reserve(known.size());
-    for (const auto& one : known) names.emplace_back(one.name);
-    const std::string guess = did_you_mean(name, names);
-    return {make_error_code(bus::bus_errc::unknown_query),
-            "There is no query " + to_utf8(name.substr(0, name_bytes_said)) +
-                (guess.empty() ? "." : guess)};
-}
-
 void ask_by_target(const std::shared_ptr<api>& on, request& asked, responder answer) {
     const resolved_target& at = *asked.at;
     auto ready = std::static_pointer_cast<const prepared_query>(at.memo);
     const std::uint64_t epoch = on->catalogue_epoch.load(std::memory_order_acquire);
     if (!ready || ready->epoch != epoch) {
         const auto known = on->services.queries.find(at.params[0]);
-        if (!known) return answer(unknown_query(*on, at.params[0]));
+        if (!known) return answer(known.error());
         for (const std::string_view name : {"min_position", "wait_ms"}) {
             const auto count = std::count_if(at.args.begin(), at.args.end(),
                                              [&](const query_arg& a) { return a.name == name; });
