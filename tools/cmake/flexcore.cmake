@@ -8,6 +8,8 @@
 #       A plugin: build/<preset>/plugins/<name>.so, against include/ only; in plugin.cmake.
 #   flexcore_test(<name> SOURCES … [LIBS …] [LABELS …] [TIMEOUT seconds])
 #       A Catch2 program; each of its test cases becomes one test of ctest.
+#   flexcore_test_library(<name> SOURCES … [LIBS …])
+#       What several test programs share, compiled once, as the tests are.
 
 option(FLEXCORE_TESTS "Build the tests" ON)
 set(FLEXCORE_SANITIZE "" CACHE STRING "-fsanitize= list: address,undefined or thread")
@@ -90,6 +92,17 @@ function(flexcore_module name)
 endfunction()
 
 include(${CMAKE_CURRENT_LIST_DIR}/plugin.cmake)
+
+function(flexcore_test_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;LIBS" ${ARGN})
+  add_library(${name} STATIC ${arg_SOURCES})
+  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR}/tests ${CMAKE_SOURCE_DIR}/src
+                                            ${CMAKE_SOURCE_DIR}/include)
+  target_link_libraries(${name} PUBLIC Boost::json fmt::fmt Threads::Threads ${arg_LIBS})
+  target_precompile_headers(${name} REUSE_FROM flexcore_pch_test)
+  set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(${name} PRIVATE -O0 -fPIE)
+endfunction()
 
 function(flexcore_test name)
   cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})

@@ -43,6 +43,7 @@ template <class Condition>
 template <class T>
 class mailbox {
 public:
+    mailbox() : state_{std::make_shared<state>()} {}
     [[nodiscard]] std::move_only_function<void(T)> receiver() {
         return [s = state_](T value) {
             const std::lock_guard lock{s->mutex};
@@ -74,8 +75,11 @@ private:
         std::optional<T> value;
         int times = 0;
     };
-    std::shared_ptr<state> state_ = std::make_shared<state>();
+    std::shared_ptr<state> state_;
 };
+extern template class mailbox<bool>;
+extern template class mailbox<result<store::append_outcome>>;
+extern template class mailbox<result<bus::command_reply>>;
 
 /// A fresh memory store with bus, workers and timers.
 struct world {
@@ -86,26 +90,13 @@ struct world {
     store::opened_store store = open();
     std::unique_ptr<bus::event_bus> events;
 
-    world() : world(bus::event_bus_settings{}) {}
-    explicit world(bus::event_bus_settings settings)
-        : events{std::make_unique<bus::event_bus>(settings, *store.log, metrics)} {}
-    ~world() { stop(); }
+    world();
+    explicit world(bus::event_bus_settings);
+    ~world();
 
     /// The order of the application: log, then read models, then workers.
-    void stop() {
-        store.log->stop();
-        workers.stop();
-        timers.stop();
-        store.views->stop();
-    }
-
-    store::opened_store open() {
-        store::store_settings settings;
-        settings.url = "memory:";
-        auto opened = store::open_store(settings, metrics, health);
-        if (!opened) throw std::runtime_error{opened.error().client};
-        return std::move(*opened);
-    }
+    void stop();
+    store::opened_store open();
 };
 
 /// Owns the texts of an append's events.
@@ -120,80 +111,33 @@ struct event_texts {
     std::vector<store::new_event> events;
 };
 
-[[nodiscard]] inline store::append_request make_append(std::string tenant, std::string stream,
-                                                       std::vector<event_texts::one> events,
-                                                       store::expected_version expected = {}) {
-    auto own = std::make_shared<event_texts>();
-    own->tenant = std::move(tenant);
-    own->stream = std::move(stream);
-    own->texts = std::move(events);
-    own->tags.reserve(own->texts.size());
-    for (const auto& text : own->texts) {
-        auto& tags = own->tags.emplace_back(text.tags.begin(), text.tags.end());
-        store::new_event event{};
-        event.type = text.type;
-        event.data = text.data;
-        event.tags = tags;
-        own->events.push_back(event);
-    }
-    store::append_request request;
-    request.tenant = own->tenant;
-    request.appends.push_back({.stream = own->stream, .expected = expected, .events = own->events});
-    request.backing = own;
-    return request;
-}
+[[nodiscard]] store::append_request make_append(std::string tenant, std::string stream,
+                                                std::vector<event_texts::one> events,
+                                                store::expected_version expected = {});
 
-inline result<store::append_outcome> append(store::event_log& log, std::string stream,
-                                            std::vector<event_texts::one> events,
-                                            std::string tenant = "default") {
-    mailbox<result<store::append_outcome>> answer;
-    log.append(make_append(std::move(tenant), std::move(stream), std::move(events)),
-               answer.receiver());
-    return answer.get();
-}
+result<store::append_outcome> append(store::event_log& log, std::string stream,
+                                     std::vector<event_texts::one> events,
+                                     std::string tenant = "default");
 
 /// The whole stream, page by page.
-[[nodiscard]] inline std::vector<std::shared_ptr<const store::event_batch>> read_pages(
-    store::event_log& log, std::string_view stream, std::string_view tenant = "default") {
-    std::vector<std::shared_ptr<const store::event_batch>> pages;
-    for (store::version from = 1; from != 0;) {
-        auto page = log.read_stream(tenant, stream, from, 500, store::direction::forward);
-        if (!page) break;
-        pages.push_back(page->batch);
-        from = page->next;
-    }
-    return pages;
-}
+[[nodiscard]] std::vector<std::shared_ptr<const store::event_batch>> read_pages(
+    store::event_log& log, std::string_view stream, std::string_view tenant = "default");
 
 /// A gate nobody has to wait for.
 class open_gate final : public bus::inline_gate {
 public:
-    [[nodiscard]] bool applied(store::position) const noexcept override { return true; }
-    void when_applied(store::position, deadline, std::move_only_function<void()> done) override {
-        done();
-    }
+    [[nodiscard]] bool applied(store::position) const noexcept override;
+    void when_applied(store::position, deadline, std::move_only_function<void()> done) override;
 };
 
 /// A gate that opens when told to; the deadline is the test's affair.
 class closed_gate final : public bus::inline_gate {
 public:
-    [[nodiscard]] bool applied(store::position) const noexcept override { return false; }
-    void when_applied(store::position, deadline, std::move_only_function<void()> done) override {
-        const std::lock_guard lock{mutex_};
-        waiting_.push_back(std::move(done));
-    }
-    [[nodiscard]] std::size_t waiting() const {
-        const std::lock_guard lock{mutex_};
-        return waiting_.size();
-    }
-    void open() {
-        std::vector<std::move_only_function<void()>> all;
-        {
-            const std::lock_guard lock{mutex_};
-            all.swap(waiting_);
-        }
-        for (auto& done : all) done();
-    }
+    ~closed_gate() override;
+    [[nodiscard]] bool applied(store::position) const noexcept override;
+    void when_applied(store::position, deadline, std::move_only_function<void()> done) override;
+    [[nodiscard]] std::size_t waiting() const;
+    void open();
 
 private:
     mutable std::mutex mutex_;
