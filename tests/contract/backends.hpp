@@ -1,7 +1,5 @@
-// The backends under contract: a new one is one line here.
+// The backends under contract: a new one is one line in backends.cpp.
 #pragma once
-
-#include <catch2/catch.hpp>
 
 #include <string>
 #include <vector>
@@ -13,19 +11,10 @@ struct backend {
     bool keeps;  ///< what is written is there after reopening
 };
 
-inline const std::vector<backend>& backends() {
-    static const std::vector<backend> all{
-        {.url = "memory:", .keeps = false},
-        {.url = "sqlite:", .keeps = true},
-    };
-    return all;
-}
+[[nodiscard]] const std::vector<backend>& backends();
 
 /// The test case runs once for each.
-inline backend each_backend() { return GENERATE(from_range(backends())); }
-
-inline backend each_keeping_backend() {
-    return GENERATE(filter([](const backend& one) { return one.keeps; }, from_range(backends())));
-}
+[[nodiscard]] backend each_backend();
+[[nodiscard]] backend each_keeping_backend();
 
 }  // namespace contract

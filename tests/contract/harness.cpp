@@ -6,6 +6,10 @@
 
 namespace contract {
 
+const std::string tenant = "default";
+
+void fail_with(const error& why) { FAIL(why.client << " | " << why.log); }
+
 scratch_folder::scratch_folder() {
     static std::atomic<int> count{0};
     path_ = std::filesystem::temp_directory_path() /

@@ -108,15 +108,13 @@ template <class T>
 [[nodiscard]] std::error_code code_of(const result<T>& answer) {
     return answer ? std::error_code{} : answer.error().code;
 }
+/// Fails the test with the error's texts.
+void fail_with(const error&);
 /// The value, or a failed test that says why not.
 template <class T>
 T value(result<T> answer) {
-    if constexpr (std::is_void_v<T>) {
-        if (!answer) FAIL(answer.error().client << " | " << answer.error().log);
-    } else {
-        if (!answer) FAIL(answer.error().client << " | " << answer.error().log);
-        return std::move(*answer);
-    }
+    if (!answer) fail_with(answer.error());
+    if constexpr (!std::is_void_v<T>) return std::move(*answer);
 }
 
 // Reading.
@@ -130,6 +128,6 @@ T value(result<T> answer) {
 [[nodiscard]] version current_version(event_log&, const std::string& stream,
                                       const std::string& tenant = "default");
 
-inline const std::string tenant = "default";
+extern const std::string tenant;  ///< "default"
 
 }  // namespace contract

@@ -11,54 +11,18 @@ namespace contract {
 using list = std::vector<version>;
 using change_kind = stream_change::kind;
 
-inline result<append_outcome> sent(event_log& log, append_request what) {
-    std::promise<result<append_outcome>> promise;
-    auto answer = promise.get_future();
-    log.append(std::move(what),
-               [&](result<append_outcome> outcome) { promise.set_value(std::move(outcome)); });
-    return answer.get();
-}
-
-inline result<append_outcome> changed(event_log& log, const std::string& stream, change_kind what,
-                                      expected_version expected = any,
-                                      const stream_settings& settings = {}) {
-    struct names {
-        std::string tenant, stream;
-    };
-    auto owned = std::make_shared<names>(names{tenant, stream});
-    append_request made;
-    made.tenant = owned->tenant;
-    made.change = stream_change{
-        .stream = owned->stream, .what = what, .expected = expected, .settings = settings};
-    made.backing = std::move(owned);
-    return sent(log, std::move(made));
-}
-
-inline result<append_outcome> set(event_log& log, const std::string& stream,
-                                  const stream_settings& settings,
-                                  expected_version expected = any) {
-    return changed(log, stream, change_kind::settings, expected, settings);
-}
-inline result<append_outcome> soft_delete(event_log& log, const std::string& stream,
-                                          expected_version expected = any) {
-    return changed(log, stream, change_kind::soft_delete, expected);
-}
-inline result<append_outcome> bury(event_log& log, const std::string& stream,
-                                   expected_version expected = any) {
-    return changed(log, stream, change_kind::tombstone, expected);
-}
+result<append_outcome> sent(event_log&, append_request);
+result<append_outcome> changed(event_log&, const std::string& stream, change_kind what,
+                               expected_version expected = any,
+                               const stream_settings& settings = {});
+result<append_outcome> set(event_log&, const std::string& stream, const stream_settings& settings,
+                           expected_version expected = any);
+result<append_outcome> soft_delete(event_log&, const std::string& stream,
+                                   expected_version expected = any);
+result<append_outcome> bury(event_log&, const std::string& stream, expected_version expected = any);
 
 /// The versions a read of the whole stream gives, page by page.
-inline list served(event_log& log, const std::string& stream, direction way = direction::forward,
-                   std::size_t limit = 1000) {
-    list all;
-    version from = 0;
-    do {
-        const auto page = value(log.read_stream(tenant, stream, from, limit, way));
-        for (const auto& event : page.batch->events) all.push_back(event.ver);
-        from = page.next;
-    } while (from != 0);
-    return all;
-}
+list served(event_log&, const std::string& stream, direction way = direction::forward,
+            std::size_t limit = 1000);
 
 }  // namespace contract
