@@ -16,6 +16,13 @@ store::opened_store open_memory(telemetry::metrics& metrics, telemetry::health_r
 
 }  // namespace
 
+template class pending<bus::command_reply>;
+template class pending<std::string>;
+
+void fail_with(const error& why) {
+    FAIL(why.code.message() << ": " << why.client << " " << why.log);
+}
+
 std::filesystem::path shipped(std::string_view name) {
     return std::filesystem::path{FLEXCORE_BINARY_DIR} / "plugins" / (std::string{name} + ".so");
 }

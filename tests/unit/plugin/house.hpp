@@ -44,16 +44,18 @@ template <class Condition>
 }
 
 /// Fails the test with the error's texts.
+void fail_with(const error&);
 template <class T>
 void must(const result<T>& got) {
-    if (!got)
-        FAIL(got.error().code.message() << ": " << got.error().client << " " << got.error().log);
+    if (!got) fail_with(got.error());
 }
 
 /// An answer that comes by callback, as a value.
 template <class T>
 class pending {
 public:
+    pending()
+        : promise_{std::make_shared<std::promise<result<T>>>()}, future_{promise_->get_future()} {}
     [[nodiscard]] std::move_only_function<void(result<T>)> callback() {
         return [promise = promise_](result<T> value) { promise->set_value(std::move(value)); };
     }
@@ -64,9 +66,11 @@ public:
     }
 
 private:
-    std::shared_ptr<std::promise<result<T>>> promise_ = std::make_shared<std::promise<result<T>>>();
-    std::future<result<T>> future_ = promise_->get_future();
+    std::shared_ptr<std::promise<result<T>>> promise_;
+    std::future<result<T>> future_;
 };
+extern template class pending<bus::command_reply>;
+extern template class pending<std::string>;
 
 struct house {
     explicit house(plugin_settings = quick());
