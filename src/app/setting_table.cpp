@@ -153,7 +153,7 @@ void add_http(std::vector<setting>& t) {
         row("http.held_bytes_max", FLEXCORE_FIELD(http.held_bytes_max), mib, 64 * gib,
             "Bodies still coming or at work and answers not yet taken, of all connections "
             "together. "
-            "Beyond, reads and large bodies are 503."),
+            "Beyond, answers over 64 KiB and large bodies are 503; a quarter beyond, all reads."),
         row("http.header_timeout_ms", FLEXCORE_FIELD(http.header_timeout), 100, hour,
             "A head must be complete this long after its first byte."),
         row("http.body_timeout_ms", FLEXCORE_FIELD(http.body_timeout), 100, hour,

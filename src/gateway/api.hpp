@@ -59,7 +59,7 @@ inline void give(responder& answer, result<response> out) {
 
 [[nodiscard]] inline error too_much_held() {
     return {make_error_code(gateway_errc::busy),
-            "Too much waits for clients that do not take it; try again."};
+            "Too much waits for clients that do not take it; ask for less, or try again."};
 }
 
 /// Whether the answer may be large: reads, but for those by which the server is watched.
@@ -69,7 +69,7 @@ inline void give(responder& answer, result<response> out) {
 }
 
 /// Runs `work(const request&) → result<response>` on a worker, unless too many wait already or,
-/// for a read, too much waits for slow clients.
+/// for a read, too much waits for slow clients. (What turns out large is refused by the connection.)
 template <class Work>
 void on_worker(const std::shared_ptr<api>& on, responder answer, Work work) {
     places::held place = on->reads_waiting.take();
@@ -79,7 +79,7 @@ void on_worker(const std::shared_ptr<api>& on, responder answer, Work work) {
     }
     on->services.workers.post([on, place = std::move(place), answer = std::move(answer),
                                work = std::move(work)]() mutable {
-        result<response> out = on->held->full() && may_answer_much(answer.asked())
+        result<response> out = on->held->spent() && may_answer_much(answer.asked())
                                    ? result<response>{fail(too_much_held())}
                                    : work(answer.asked());
         if (out) out->counted = hold(on->held, out->bytes().size());

@@ -63,7 +63,7 @@ void connection::settle() {
 }
 
 void connection::count_held() noexcept {
-    std::size_t bytes = out_.bytes() + (in_size_ > input_bytes_small ? in_size_ : 0);
+    std::size_t bytes = out_.held() + (in_size_ > input_bytes_small ? in_size_ : 0);
     for (const auto& one : line_) {
         if (one->ready && !one->answer->counted) bytes += one->answer->bytes().size();
         bytes += one->req.body.size() + one->stream_text.size();
@@ -154,6 +154,17 @@ bool connection::hogs() const noexcept {
     return all.full() && held_ > all.most() / hog_part;
 }
 
+bool connection::is_too_much(const response& answer) const noexcept {
+    const std::size_t bytes = answer.bytes().size();
+    return bytes > small_answer_bytes_max &&
+           home_->core().on->held->full_beside(answer.counted ? bytes : 0);
+}
+
+bool connection::may_have_no_more() const noexcept {
+    const held_bytes& all = *home_->core().on->held;
+    return all.spent() || (all.full() && held_ > small_answer_bytes_max);
+}
+
 monotonic::duration connection::time_for(std::uint64_t bytes) const noexcept {
     const monotonic::duration one = time_per_byte;
     return static_cast<monotonic::rep>(bytes) * (hogs() ? one / hog_part : one);
@@ -194,6 +205,8 @@ void connection::expired() {
 // ---- what an exchange tells its connection ------------------------------------------------------
 
 void connection::answered(exchange& of) {
+    if (of.answer && !of.looked_at && is_too_much(*of.answer) && may_answer_much(of.req))
+        of.answer = problem_response(too_much_held(), of.req);
     if (!of.looked_at) compress(of);
     home_->mark_dirty(*this);
 }

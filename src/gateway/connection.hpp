@@ -120,6 +120,10 @@ private:
     [[nodiscard]] bool client_takes(monotonic::duration since) noexcept;
     /// Whether it holds a good part of all there is when all of it is held.
     [[nodiscard]] bool hogs() const noexcept;
+    /// A large answer, while too much is held beside it.
+    [[nodiscard]] bool is_too_much(const response&) const noexcept;
+    /// Not even a small answer, by what all hold and what this one does.
+    [[nodiscard]] bool may_have_no_more() const noexcept;
     /// What every byte of a client may take on the whole.
     [[nodiscard]] monotonic::duration time_for(std::uint64_t bytes) const noexcept;
 

@@ -180,7 +180,7 @@ void connection::begin_request(std::string_view head) {
     const bool has_body = !parser_->is_done();
     auto refused = admit(fresh->req, has_body, home_->core().table, home_->targets(), home_->ids(),
                          home_->core().on->origins);
-    if (!refused && home_->core().on->held->full() && may_answer_much(fresh->req))
+    if (!refused && may_have_no_more() && may_answer_much(fresh->req))
         refused = problem_response(too_much_held(), fresh->req);
     if (has_body) {
         begin_body(fresh, std::move(refused));

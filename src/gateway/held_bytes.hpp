@@ -17,10 +17,15 @@ class held_bytes {
 public:
     explicit held_bytes(std::size_t most) noexcept : most_{most} {}
 
-    /// Take nothing new that may be large.
-    [[nodiscard]] bool full() const noexcept {
-        return now_.load(std::memory_order_relaxed) >= most_;
+    /// Take nothing new that is large.
+    [[nodiscard]] bool full() const noexcept { return full_beside(0); }
+    /// Also without this share of it.
+    [[nodiscard]] bool full_beside(std::size_t share) const noexcept {
+        return now() >= most_ + share;
     }
+    /// Nor what is small: also the quarter that was left to it is used up. Clients who take their
+    /// answers at once need none of it for long, so who does not cannot keep them from reading.
+    [[nodiscard]] bool spent() const noexcept { return now() >= most_ + most_ / 4; }
     /// One holder's share changes; it begins and ends with 0.
     void change(std::size_t from, std::size_t to) noexcept {
         if (from == to) return;
@@ -51,6 +56,9 @@ private:
     };
     return std::make_shared<const share>(std::move(of), bytes);
 }
+
+/// An answer up to here is small.
+inline constexpr std::size_t small_answer_bytes_max = 64u << 10;
 
 /// What a request brought up to here is not worth counting when it has left its connection.
 inline constexpr std::size_t uncounted_bytes_max = 4096;

@@ -22,6 +22,8 @@ public:
     void append(std::shared_ptr<const void> owner, std::string_view);
 
     [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
+    /// In memory: what has been sent of a large piece stays until all of it is.
+    [[nodiscard]] std::size_t held() const noexcept { return bytes_ + sent_; }
     [[nodiscard]] bool empty() const noexcept { return bytes_ == 0; }
     /// The first pieces, as many as `out` holds; answers how many.
     [[nodiscard]] std::size_t gather(std::span<std::string_view> out) const noexcept;

@@ -43,7 +43,12 @@ bool is_exhaustion(const boost::system::error_code& code) {
 server_core::server_core(http_settings settings, http_services services)
     : on{std::make_shared<api>(std::move(settings), std::move(services))},
       table{},
-      counts{(add_routes(table, on), on->services.metrics), table, on->settings.access_log} {}
+      counts{(add_routes(table, on), on->services.metrics), table, on->settings.access_log} {
+    on->services.metrics.gauge_from(
+        "flexcore_http_held_bytes",
+        "Bytes of bodies and answers held for HTTP clients (http.held_bytes_max)", {},
+        [held = on->held] { return static_cast<double>(held->now()); });
+}
 
 shard::shard(asio::io_context& context, std::shared_ptr<server_core> core)
     : context_{context},

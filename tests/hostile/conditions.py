@@ -4,6 +4,7 @@ import os
 import resource
 import select
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -82,60 +83,48 @@ def connect(port, receive_bytes=None):
 
 
 class crowd:
-    """Sockets of which some send a byte of `drip` now and then; notices which ones the server has closed."""
+    """Sockets that say nothing; notices which ones the server has closed."""
 
-    def __init__(self, port, count, drip=b""):
+    def __init__(self, port, count):
         self.sockets = {}
         self.poll = select.poll()
         for _ in range(count):
             one = connect(port)
             one.setblocking(False)
-            self.sockets[one.fileno()] = (one, iter(drip))
+            self.sockets[one.fileno()] = one
             self.poll.register(one, select.POLLIN)
-        self.answers = []  # what the server said before it closed
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._work, daemon=True)
-        self._thread.start()
 
     def alive(self):
+        for number, _ in self.poll.poll(0):
+            self.poll.unregister(number)
+            self.sockets.pop(number).close()
         return len(self.sockets)
 
     def close(self):
-        self._stopping.set()
-        self._thread.join()
-        for one, _ in self.sockets.values():
+        for one in self.sockets.values():
             one.close()
 
-    def _work(self):
-        while not self._stopping.wait(0.05):
-            for number, _ in self.poll.poll(0):
-                self._read(number)
-            for number, (one, drip) in list(self.sockets.items()):
-                try:
-                    byte = next(drip, None)
-                    if byte is not None:
-                        one.send(bytes([byte]))
-                except OSError:
-                    self._gone(number)
 
-    def _read(self, number):
-        one, _ = self.sockets[number]
-        try:
-            text = one.recv(4096)
-        except BlockingIOError:
-            return
-        except OSError:
-            text = b""
-        if text:
-            self.answers.append(text[:15])
-        else:
-            self._gone(number)
+class slow_clients:
+    """slowhttptest: as many connections that send, or take, a few bytes each second; and one that probes the server."""
 
-    def _gone(self, number):
-        if number in self.sockets:
-            one, _ = self.sockets.pop(number)
-            self.poll.unregister(one)
-            one.close()
+    def __init__(self, server, words, target, connections, seconds):
+        self.statistics = os.path.join(server.folder, "slow")
+        self.said = open(self.statistics + ".txt", "w+", encoding="utf-8")
+        self.process = subprocess.Popen(
+            ["slowhttptest", *words, "-c", str(connections), "-r", str(connections), "-i", "1", "-l", str(seconds),
+             "-p", "3", "-g", "-o", self.statistics, "-u", f"http://127.0.0.1:{server.port}{target}"],
+            stdout=self.said, stderr=subprocess.STDOUT)
+
+    def end(self):
+        """Waits for its end: how many connections were open at most, whether all were cut, whether each probe was answered."""
+        ended = self.process.wait(flexcore.SOON_S)
+        self.said.seek(0)
+        said = self.said.read()
+        demand(ended == 0, f"slowhttptest has failed: {said[-500:]}")
+        with open(self.statistics + ".csv", encoding="ascii") as file:
+            rows = [[int(cell) for cell in line.split(",")] for line in file.readlines()[1:]]
+        return max(row[3] for row in rows), "No open connections left" in said, all(row[4] for row in rows)
 
 
 class good_clients:

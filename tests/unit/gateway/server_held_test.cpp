@@ -80,8 +80,8 @@ TEST_CASE("held: a bulk line without an end counts, and ends when too much is he
 TEST_CASE("held: a body that has begun counts, and the buffer into which it is read") {
     server_house house{tight()};
     std::vector<std::unique_ptr<raw_client>> all;
-    // The bodies alone are half of what may be held.
-    for (int i = 0; i < 12; ++i) {
+    // The bodies alone are less than what may be held.
+    for (int i = 0; i < 18; ++i) {
         all.push_back(std::make_unique<raw_client>(house.port()));
         all.back()->send(
             "POST /v1/append HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
@@ -107,6 +107,26 @@ TEST_CASE("held: while too much is, small bodies are taken, larger ones and larg
     CHECK(refused.code() == "busy");
     head.send("GET /livez HTTP/1.1\r\nHost: a\r\nX: " + std::string(6'000, 'x'));
     CHECK(head.receive().status == 503);
+}
+
+TEST_CASE("held: beyond the bound small answers are still given, large ones not") {
+    server_house house{tight()};
+    raw_client other{house.port()};
+    write(other, 8'000, 12, 1);
+    std::vector<std::unique_ptr<raw_client>> all;
+    const auto held = [&] { return house.metric("flexcore_http_held_bytes"); };
+    while (held() < held_bytes_max) {
+        const auto before = held();
+        all.push_back(std::make_unique<raw_client>(house.port()));
+        all.back()->send(bulk_head + chunk(std::string(15'000, ' ')));
+        REQUIRE(eventually([&] { return held() >= before + 15'000; }));
+    }
+    CHECK(other.get("/v1/streams/s/events?limit=1").status == 200);
+    const answer large = other.get("/v1/streams/s/events?limit=12");
+    CHECK(large.status == 503);
+    CHECK(large.code() == "busy");
+    all.clear();
+    CHECK(eventually([&] { return other.get("/v1/streams/s/events?limit=12").status == 200; }));
 }
 
 TEST_CASE("held: while too much is, bulk lines that end are worked on") {
