@@ -69,7 +69,8 @@ inline void give(responder& answer, result<response> out) {
 }
 
 /// Runs `work(const request&) → result<response>` on a worker, unless too many wait already or,
-/// for a read, too much waits for slow clients. (What turns out large is refused by the connection.)
+/// for a read, too much waits for slow clients. (What turns out large is refused by the
+/// connection.)
 template <class Work>
 void on_worker(const std::shared_ptr<api>& on, responder answer, Work work) {
     places::held place = on->reads_waiting.take();
