@@ -10,6 +10,7 @@
 #include "gateway/exchange.hpp"
 #include "gateway/held_bytes.hpp"
 #include "gateway/places.hpp"
+#include "gateway/query_args.hpp"
 #include "gateway/router.hpp"
 #include "gateway/server.hpp"
 
@@ -62,15 +63,22 @@ inline void give(responder& answer, result<response> out) {
             "Too much waits for clients that do not take it; ask for less, or try again."};
 }
 
-/// Whether the answer may be large: reads, but for those by which the server is watched.
+/// Whether the answer may be large: reads, but for those by which the server is watched. That of
+/// HEAD is made too, for its length.
 [[nodiscard]] inline bool may_answer_much(const request& asked) {
-    return (asked.method == verb::get || asked.at->to->tag == "queries") &&
-           asked.at->to->tag != "operation";
+    const bool read = asked.method == verb::get || asked.method == verb::head;
+    return (read || asked.at->to->tag == "queries") && asked.at->to->tag != "operation";
+}
+
+/// Whether it asks for more items than a page has by default.
+[[nodiscard]] inline bool asks_for_much(const request& asked) {
+    const auto limit = limit_arg(*asked.at);
+    return limit && *limit > list_limit_default;
 }
 
 /// Runs `work(const request&) → result<response>` on a worker, unless too many wait already or,
-/// for a read, too much waits for slow clients. (What turns out large is refused by the
-/// connection.)
+/// for a read, too much waits for slow clients: then one that asks for much is not even made. (What
+/// turns out large is refused by the connection.)
 template <class Work>
 void on_worker(const std::shared_ptr<api>& on, responder answer, Work work) {
     places::held place = on->reads_waiting.take();
@@ -80,9 +88,10 @@ void on_worker(const std::shared_ptr<api>& on, responder answer, Work work) {
     }
     on->services.workers.post([on, place = std::move(place), answer = std::move(answer),
                                work = std::move(work)]() mutable {
-        result<response> out = on->held->spent() && may_answer_much(answer.asked())
-                                   ? result<response>{fail(too_much_held())}
-                                   : work(answer.asked());
+        const request& asked = answer.asked();
+        const bool no = on->held->full() && may_answer_much(asked) &&
+                        (on->held->spent() || asks_for_much(asked));
+        result<response> out = no ? result<response>{fail(too_much_held())} : work(asked);
         if (out) out->counted = hold(on->held, out->bytes().size());
         place = places::held{};
         give(answer, std::move(out));

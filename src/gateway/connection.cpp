@@ -162,7 +162,8 @@ bool connection::is_too_much(const response& answer) const noexcept {
 
 bool connection::may_have_no_more() const noexcept {
     const held_bytes& all = *home_->core().on->held;
-    return all.spent() || (all.full() && held_ > small_answer_bytes_max);
+    // `held_` is as of the last visit; what this one has queued since is in the output.
+    return all.spent() || (all.full() && std::max(held_, out_.held()) > small_answer_bytes_max);
 }
 
 monotonic::duration connection::time_for(std::uint64_t bytes) const noexcept {

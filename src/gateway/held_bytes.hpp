@@ -24,7 +24,7 @@ public:
         return now() >= most_ + share;
     }
     /// Nor what is small: also the quarter that was left to it is used up. Clients who take their
-    /// answers at once need none of it for long, so who does not cannot keep them from reading.
+    /// answers at once need none of it for long.
     [[nodiscard]] bool spent() const noexcept { return now() >= most_ + most_ / 4; }
     /// One holder's share changes; it begins and ends with 0.
     void change(std::size_t from, std::size_t to) noexcept {

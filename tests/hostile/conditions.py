@@ -116,9 +116,18 @@ class slow_clients:
              "-p", "3", "-g", "-o", self.statistics, "-u", f"http://127.0.0.1:{server.port}{target}"],
             stdout=self.said, stderr=subprocess.STDOUT)
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.said.close()
+
     def end(self):
         """Waits for its end: how many connections were open at most, whether all were cut, whether each probe was answered."""
-        ended = self.process.wait(flexcore.SOON_S)
+        flexcore.wait_until(lambda: self.process.poll() is not None, "slowhttptest to end", 2 * flexcore.SOON_S)
+        ended = self.process.returncode
         self.said.seek(0)
         said = self.said.read()
         demand(ended == 0, f"slowhttptest has failed: {said[-500:]}")

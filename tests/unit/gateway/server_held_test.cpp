@@ -80,13 +80,17 @@ TEST_CASE("held: a bulk line without an end counts, and ends when too much is he
 TEST_CASE("held: a body that has begun counts, and the buffer into which it is read") {
     server_house house{tight()};
     std::vector<std::unique_ptr<raw_client>> all;
-    // The bodies alone are less than what may be held.
+    // The bodies alone are less than what may be held. One after the other: a buffer no longer
+    // grows once all is held.
     for (int i = 0; i < 18; ++i) {
+        const auto before = house.metric("flexcore_http_held_bytes");
         all.push_back(std::make_unique<raw_client>(house.port()));
         all.back()->send(
             "POST /v1/append HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
             "Content-Length: 100000\r\n\r\n" +
             std::string(12'000, ' '));
+        REQUIRE(eventually(
+            [&] { return house.metric("flexcore_http_held_bytes") >= before + 12'000; }));
     }
     raw_client other{house.port()};
     CHECK(eventually([&] { return reads_stay_refused(other); }));
@@ -123,6 +127,10 @@ TEST_CASE("held: beyond the bound small answers are still given, large ones not"
     }
     CHECK(other.get("/v1/streams/s/events?limit=1").status == 200);
     const answer large = other.get("/v1/streams/s/events?limit=12");
+    CHECK(other.get("/v1/streams/s/events?limit=1000").status == 503);  // not even made
+    raw_client head{house.port()};
+    head.send("HEAD /v1/streams/s/events?limit=12 HTTP/1.1\r\nHost: a\r\n\r\n");
+    CHECK(head.receive_head().status == 503);
     CHECK(large.status == 503);
     CHECK(large.code() == "busy");
     all.clear();
