@@ -1,4 +1,4 @@
-#include "app/verify.hpp"
+#include "app/data_folder.hpp"
 
 namespace flexcore::app {
 
@@ -6,6 +6,12 @@ result<store::verify_report> verify_data(
     const std::filesystem::path& data,
     const std::function<void(const store::verify_progress&)>& progress) {
     return store::verify(data, progress);
+}
+
+result<store::backup_report> back_up_data(
+    const std::filesystem::path& data, const std::filesystem::path& to,
+    const std::function<void(const store::verify_progress&)>& progress) {
+    return store::back_up(data, to, progress);
 }
 
 }  // namespace flexcore::app

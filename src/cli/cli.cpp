@@ -38,6 +38,7 @@ int run(std::span<const std::string> args, streams io) {
     add_doctor(app, c);
     add_completion(app, c);
     add_verify(app, c);
+    add_backup(app, c);
 
     if (const auto done = line.parse(args, io)) return *done;
     const int code = c.action();

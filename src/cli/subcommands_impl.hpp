@@ -42,6 +42,7 @@ void add_projections(subcommand, context&);
 void add_plugins(subcommand, context&);
 void add_read_model(subcommand, context&);
 void add_catalogues(subcommand, context&);  ///< commands and queries
+void add_backup(subcommand, context&);
 void add_bench(subcommand, context&);
 void add_doctor(subcommand, context&);
 void add_completion(subcommand, context&);

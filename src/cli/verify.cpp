@@ -1,18 +1,13 @@
 // flexcore verify
-#include "app/verify.hpp"
-#include "app/settings.hpp"
-#include "cli/subcommands_impl.hpp"
+#include "app/data_folder.hpp"
+#include "cli/data_options_impl.hpp"
 #include "cli/terminal.hpp"
-
-#include <unistd.h>
 
 #include <fmt/format.h>
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <memory>
-#include <optional>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -22,33 +17,6 @@ namespace {
 
 // Of the findings that are said alike, as many are shown; --json has all.
 constexpr std::size_t findings_shown_max = 20;
-
-struct verify_options {
-    std::optional<std::string> data;
-    std::optional<std::string> config;
-    bool json = false;
-};
-
-/// How far it is, read by the thread that draws.
-class looked_at {
-public:
-    void take(const store::verify_progress& now) {
-        if (now.step != step_) {
-            step_ = now.step;
-            before_ = done_;
-        }
-        done_ = before_ + now.done;
-        share_ =
-            now.total == 0 ? -1 : static_cast<double>(now.done) / static_cast<double>(now.total);
-    }
-    [[nodiscard]] progress::state state() const { return {done_, share_}; }
-
-private:
-    std::string step_;
-    std::uint64_t before_ = 0;
-    std::atomic<std::uint64_t> done_{0};
-    std::atomic<double> share_{-1};
-};
 
 boost::json::object json_of(const std::string& data, const store::verify_report& report) {
     boost::json::array findings;
@@ -78,13 +46,9 @@ boost::json::object json_of(const std::string& data, const store::verify_report&
 }
 
 void print(std::ostream& out, const std::string& data, const store::verify_report& report) {
-    out << fmt::format(
-        "{}{}\n  {} events in {} streams, head {}, {} removed on purpose\n"
-        "  {} idempotency keys\n  {} read models with {} rows\n  {} pages",
-        printable(data), report.in_use ? " (a server has it open)" : "", grouped(report.events),
-        grouped(report.streams), grouped(report.head), grouped(report.removed),
-        grouped(report.keys), grouped(report.read_models), grouped(report.rows),
-        grouped(report.pages));
+    out << fmt::format("{}{}\n{}  {} pages", printable(data),
+                       report.in_use ? " (a server has it open)" : "", counts_of(report),
+                       grouped(report.pages));
     if (report.unsealed_pages != 0) {
         out << fmt::format(", {} of them without a checksum: made by an early version",
                            grouped(report.unsealed_pages));
@@ -111,36 +75,16 @@ void print(std::ostream& out, const std::string& data, const store::verify_repor
     for (const auto& remedy : remedies) out << fmt::format("  {}\n", remedy);
 }
 
-int verify(const context& c, const verify_options& o) {
-    app::setting_inputs in{std::nullopt, c.environment, {}};
-    const auto variable = c.environment.find("FLEXCORE_CONFIG");
-    if (o.config)
-        in.file = *o.config;
-    else if (variable != c.environment.end() && !variable->second.empty())
-        in.file = variable->second;
-    if (o.data) in.flags.push_back({"store.data", *o.data, "--data"});
-    const auto loaded = app::load_settings(in);
-    if (!loaded) {
-        c.io.err << "error: the settings are not valid\n" << app::to_text(loaded.error());
-        return exit_usage;
-    }
-    const std::string data = loaded->values.store.data.string();
-
-    looked_at so_far;
-    auto report = [&] {
-        // Only for somebody who watches: a program waits for the end.
-        std::unique_ptr<progress> shown;
-        if (!o.json && terminal_columns(STDERR_FILENO) != 0) {
-            shown = std::make_unique<progress>("pages, events and rows looked at",
-                                               [&so_far] { return so_far.state(); });
-        }
-        return app::verify_data(data, [&](const store::verify_progress& now) { so_far.take(now); });
-    }();
+int verify(const context& c, const data_options& o) {
+    const auto data = data_of(c, o);
+    if (!data) return exit_usage;
+    auto report = with_progress(o, "pages, events and rows looked at",
+                                [&](const auto& tell) { return app::verify_data(*data, tell); });
     if (!report) return cli::report(c, report.error());
     if (o.json)
-        c.io.out << boost::json::serialize(json_of(data, *report)) << '\n';
+        c.io.out << boost::json::serialize(json_of(*data, *report)) << '\n';
     else
-        print(c.io.out, data, *report);
+        print(c.io.out, *data, *report);
     return report->sound() ? exit_done : exit_refused;
 }
 
@@ -149,11 +93,8 @@ int verify(const context& c, const verify_options& o) {
 void add_verify(subcommand app, context& c) {
     const subcommand verify_app = app.add_subcommand(
         "verify", "Look at every page, event and row of a data folder, and name what is damaged");
-    auto o = std::make_shared<verify_options>();
-    verify_app.add_option("--data", o->data, "Data folder [store.data]");
-    verify_app.add_option("--config", o->config,
-                          "Settings file that names it (default: FLEXCORE_CONFIG, else none)");
-    verify_app.add_flag("--json", o->json, "Print JSON for programs");
+    auto o = std::make_shared<data_options>();
+    add_data_options(verify_app, *o);
     verify_app.footer(
         "Reads the files of this machine and changes nothing; a server may have them open.\n"
         "Exit code: 0 everything is as it was written; 1 something is not, or cannot be read;\n"

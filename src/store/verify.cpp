@@ -39,8 +39,8 @@ std::string reason_of(const error& why, const std::filesystem::path& file) {
 
 const char* remedy_for(const std::filesystem::path& file) {
     if (file.filename() == "events.db") {
-        return "stop the server, keep a copy of the folder, and restore events.db from a backup; "
-               "events elsewhere in the file can still be read";
+        return "stop the server, keep the folder, and serve a copy of its latest `flexcore backup` "
+               "instead; events elsewhere in the file can still be read";
     }
     if (file.filename() == "views.db") {
         return "stop the server and move views.db, views.db-wal and views.db-shm away: the next "

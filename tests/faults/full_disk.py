@@ -120,6 +120,15 @@ def reads_go_on(server):
         checks.demand(answer.status == 200, f"{target} is answered {answer.status} on a full disk")
 
 
+def a_backup_does_not_fit(server, disk):
+    """It says so, and takes nothing of the little room that is left."""
+    before = sorted(os.listdir(disk))
+    done = subprocess.run([os.path.join(server.build, "flexcore"), "backup", "--data", server.data, "--to", os.path.join(disk, "copy")],
+                          capture_output=True, text=True, check=False)
+    checks.demand(done.returncode == 1 and "full" in done.stderr, f"a backup onto a full disk: {done.returncode}, {done.stderr[:300]!r}")
+    checks.demand(sorted(os.listdir(disk)) == before, f"a backup that did not fit left {sorted(os.listdir(disk))}")
+
+
 def resumes(server, book, dice):
     """No restart, no other request than the write itself."""
     def accepted():
@@ -163,6 +172,7 @@ def run(options, dice, disk):
                 running.end()
                 all_ways_are_refused(server, book, dice, filler)
                 reads_go_on(server)
+                a_backup_does_not_fit(server, disk)
                 os.remove(filler)
                 resumes(server, book, dice)
                 one = server.client()

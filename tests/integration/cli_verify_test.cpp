@@ -49,7 +49,7 @@ TEST_CASE("cli: verify looks at a folder beside its server and without one, and 
     CHECK(damaged.code == 1);
     CHECK(
         contains(damaged.out, "events.db: page 4 (bytes 12288 to 16383) is not what was written"));
-    CHECK(contains(damaged.out, "restore events.db from a backup"));
+    CHECK(contains(damaged.out, "serve a copy of its latest `flexcore backup`"));
     for (const char* raw : {"***", "error code", "PRAGMA"}) CHECK_FALSE(contains(damaged.out, raw));
     const auto as_json = cli({"verify", "--data", data, "--json"});
     CHECK(as_json.code == 1);

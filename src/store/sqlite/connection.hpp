@@ -41,6 +41,8 @@ public:
         sqlite3_bind_double(get(), at, value);
         return *this;
     }
+    /// The text must stay until the statement has run.
+    statement& bind(int at, std::string&& passing) = delete;
     statement& bind(int at, std::string_view text) {
         // A null pointer would bind NULL instead of an empty text.
         sqlite3_bind_text64(get(), at, text.data() != nullptr ? text.data() : "", text.size(),

@@ -1,0 +1,69 @@
+// flexcore backup
+#include "app/data_folder.hpp"
+#include "cli/data_options_impl.hpp"
+
+#include <fmt/format.h>
+#include <boost/json/serialize.hpp>
+
+#include <memory>
+#include <ostream>
+#include <string>
+
+namespace flexcore::cli {
+namespace {
+
+struct backup_options : data_options {
+    std::string to;
+};
+
+int back_up(const context& c, const backup_options& o) {
+    const auto data = data_of(c, o);
+    if (!data) return exit_usage;
+    auto done = with_progress(o, "bytes copied, then looked at", [&](const auto& tell) {
+        return app::back_up_data(*data, o.to, tell);
+    });
+    if (!done) return report(c, done.error());
+    const store::verify_report& copy = done->copy;
+    if (o.json) {
+        const boost::json::object said{{"backup", o.to},
+                                       {"data", *data},
+                                       {"bytes", done->bytes},
+                                       {"head", copy.head},
+                                       {"events", copy.events},
+                                       {"removed_events", copy.removed},
+                                       {"streams", copy.streams},
+                                       {"idempotency_keys", copy.keys},
+                                       {"read_models", copy.read_models},
+                                       {"rows", copy.rows}};
+        c.io.out << boost::json::serialize(said) << '\n';
+    } else {
+        c.io.out << fmt::format(
+            "{}: {} bytes\n{}every page, event and row of it was looked at and is sound\n",
+            printable(o.to), grouped(done->bytes), counts_of(copy));
+    }
+    return exit_done;
+}
+
+}  // namespace
+
+void add_backup(subcommand app, context& c) {
+    const subcommand one =
+        app.add_subcommand("backup", "Copy a data folder, also while its server runs");
+    auto o = std::make_shared<backup_options>();
+    one.add_option("--to", o->to, "The copy: a new folder").required().type_name("FOLDER");
+    add_data_options(one, *o);
+    one.footer(
+        "The copy is of one moment, is looked at as `flexcore verify` does, and gets its name "
+        "only\n"
+        "when it is sound and on the disk. To use it, copy it and serve that: flexcore serve "
+        "--data\n"
+        "COPY. Writes of a running server go on; its WAL grows meanwhile.\n"
+        "Exit code: 0 done; 1 it cannot be read or written, or is damaged; 2 wrong usage, no data\n"
+        "folder, or --to is there already.\n"
+        "Examples:\n"
+        "  flexcore backup --data /var/lib/flexcore --to /backups/flexcore-2026-11-29\n"
+        "  flexcore backup --config config/flexcore.toml --to /backups/today --json");
+    one.callback([o, &c] { c.action = [o, &c] { return back_up(c, *o); }; });
+}
+
+}  // namespace flexcore::cli

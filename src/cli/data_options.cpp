@@ -1,0 +1,42 @@
+#include "cli/data_options_impl.hpp"
+
+#include "app/settings.hpp"
+
+#include <fmt/format.h>
+
+#include <ostream>
+
+namespace flexcore::cli {
+
+void add_data_options(subcommand app, data_options& o) {
+    app.add_option("--data", o.data, "Data folder [store.data]").type_name("FOLDER");
+    app.add_option("--config", o.config,
+                   "Settings file that names it (default: FLEXCORE_CONFIG, else none)")
+        .type_name("FILE");
+    app.add_flag("--json", o.json, "Print JSON for programs");
+}
+
+std::optional<std::string> data_of(const context& c, const data_options& o) {
+    app::setting_inputs in{std::nullopt, c.environment, {}};
+    const auto variable = c.environment.find("FLEXCORE_CONFIG");
+    if (o.config)
+        in.file = *o.config;
+    else if (variable != c.environment.end() && !variable->second.empty())
+        in.file = variable->second;
+    if (o.data) in.flags.push_back({"store.data", *o.data, "--data"});
+    const auto loaded = app::load_settings(in);
+    if (loaded) return loaded->values.store.data.string();
+    c.io.err << "error: the settings are not valid\n" << app::to_text(loaded.error());
+    return std::nullopt;
+}
+
+std::string counts_of(const store::verify_report& report) {
+    return fmt::format(
+        "  {} events in {} streams, head {}, {} removed on purpose\n"
+        "  {} idempotency keys\n  {} read models with {} rows\n",
+        grouped(report.events), grouped(report.streams), grouped(report.head),
+        grouped(report.removed), grouped(report.keys), grouped(report.read_models),
+        grouped(report.rows));
+}
+
+}  // namespace flexcore::cli

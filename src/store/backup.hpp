@@ -1,0 +1,32 @@
+// backup: a copy of a data folder as it was at one moment, also beside a running server.
+//
+// Copies:   read models and snapshots first, the log last, each in one read transaction: so the log
+//           holds whatever the others were made of, and what they lack a server makes up for when
+//           it starts. The files are written anew (VACUUM INTO): without free pages, with seals.
+// Whole:    the copy is made beside its place under another name (TO.partial), looked at by
+//           `verify`, synced and then renamed. So a folder under its own name is a sound backup,
+//           whenever the power went.
+// Costs:    writes are not held up. The server's WAL is not cut short meanwhile and grows.
+// Errors:   base_errc::invalid_argument (no data folder; TO is there already), store_errc::full,
+//           corrupt (the folder is damaged: `verify` names what), unavailable.
+// Threads:  one; `progress` runs on it. Not in the server's own process, as `verify`.
+#pragma once
+
+#include "store/verify.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+
+namespace flexcore::store {
+
+struct backup_report {
+    std::uint64_t bytes = 0;
+    verify_report copy;  ///< sound
+};
+
+[[nodiscard]] result<backup_report> back_up(const std::filesystem::path& data,
+                                            const std::filesystem::path& to,
+                                            const std::function<void(const verify_progress&)>&);
+
+}  // namespace flexcore::store
