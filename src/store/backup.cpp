@@ -11,8 +11,8 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <string>
+#include <system_error>
 #include <utility>
 
 namespace flexcore::store {
@@ -43,7 +43,7 @@ struct looking {
 error failed(std::string_view what, const fs::path& path, int number) {
     const bool full = number == ENOSPC || number == EDQUOT;
     return {make_error_code(full ? store_errc::full : store_errc::unavailable),
-            fmt::format("{} {}: {}", path.string(), what, std::strerror(number))};
+            fmt::format("{} {}: {}", path.string(), what, std::system_category().message(number))};
 }
 
 result<void> sync(const fs::path& path) {
@@ -140,7 +140,8 @@ result<backup_report> back_up(const fs::path& data, const fs::path& to,
     if (!fs::create_directory(partial, problem)) {
         const int number = problem ? problem.value() : EEXIST;
         return fail(base_errc::invalid_argument,
-                    fmt::format("{} cannot be made: {}", partial.string(), std::strerror(number)));
+                    fmt::format("{} cannot be made: {}", partial.string(),
+                                std::system_category().message(number)));
     }
     auto done = fill(data, partial, progress);
     if (!done) {
