@@ -40,7 +40,7 @@ void append_to_list(std::string& list, boost::beast::string_view value) {
 }  // namespace
 
 request_parser::request_parser(request& into, body_taker& body, std::size_t head_bytes_max)
-    : into_{into}, body_{body}, extension_bytes_max_{head_bytes_max} {
+    : into_{into}, body_{body}, framing_bytes_max_{head_bytes_max} {
     eager(true);
     header_limit(static_cast<std::uint32_t>(head_bytes_max));
     // The body's bound depends on the route; whoever takes it knows.
@@ -52,6 +52,7 @@ std::size_t request_parser::feed(std::string_view bytes, boost::system::error_co
     // Beast 1.81 has an assertion where the only chunk is the last one and comes in pieces smaller
     // than that (basic_parser::parse_chunk_header, `n >= 5`). No sound body is shorter.
     if (head_done_ && chunked() && !chunk_seen_ && bytes.size() < last_chunk_bytes_min) return 0;
+    chunk_header_ = bytes.data();
     const std::size_t used = put(boost::asio::const_buffer{bytes.data(), bytes.size()}, bad);
     if (bad == http::error::need_more) bad = {};
     // Beast unfolds folded lines of a trailer; here they break the framing as they do in a head.
@@ -59,6 +60,8 @@ std::size_t request_parser::feed(std::string_view bytes, boost::system::error_co
         const std::string_view trailer{last_chunk_end_, bytes.data() + used};
         if (trailer.find("\r\n ") != trailer.npos || trailer.find("\r\n\t") != trailer.npos)
             bad = http::error::bad_obs_fold;
+        else if (static_cast<std::size_t>(bytes.data() + used - chunk_header_) > framing_bytes_max_)
+            bad = http::error::header_limit;
     }
     return used;
 }
@@ -155,14 +158,18 @@ std::size_t request_parser::on_body_impl(text body, code& bad) {
 void request_parser::on_chunk_header_impl(std::uint64_t bytes, text extensions, code& bad) {
     chunk_seen_ = true;
     extension_bytes_ += extensions.size();
-    if (bytes == 0) last_chunk_end_ = extensions.data() + extensions.size();
-    if (extension_bytes_ > extension_bytes_max_)
+    const char* const end = extensions.data() + extensions.size();
+    if (bytes == 0) last_chunk_end_ = end;
+    // Who gets it piece by piece waits for no more than this; so whole it may not be longer.
+    const std::size_t header_bytes = static_cast<std::size_t>(end - chunk_header_) + 2;
+    if (extension_bytes_ > framing_bytes_max_ || header_bytes > framing_bytes_max_)
         bad = http::error::bad_chunk_extension;
     else if (!body_.begin_chunk(bytes))
         bad = http::error::body_limit;
 }
 
 std::size_t request_parser::on_chunk_body_impl(std::uint64_t, text body, code& bad) {
+    chunk_header_ = body.data() + body.size();  // its line end counts with the next one
     return on_body_impl(body, bad);
 }
 

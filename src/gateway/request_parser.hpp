@@ -51,8 +51,10 @@ private:
     bool head_done_ = false;
     std::uint32_t seen_ = 0;  ///< which single fields have come
     bool chunk_seen_ = false;
-    std::size_t extension_bytes_max_;
+    std::size_t framing_bytes_max_;
     std::size_t extension_bytes_ = 0;  ///< of all chunks; they say nothing, so they are bounded
+    /// In the bytes of this call: where the chunk's header begins that is read next.
+    const char* chunk_header_ = nullptr;
     const char* last_chunk_end_ = nullptr;  ///< in the bytes of this call: behind the last size
 };
 

@@ -14,10 +14,12 @@ using namespace flexcore::gateway;
 constexpr std::string_view chunked_head =
     "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 
+constexpr std::size_t framing_bytes_max = 16384;
+
 /// A body as it arrives; what is not used comes again with what follows.
 class arrival final : public body_taker {
 public:
-    arrival() : parser_{asked_, *this, 16384} {
+    arrival() : parser_{asked_, *this, framing_bytes_max} {
         boost::system::error_code bad;
         REQUIRE(parser_.feed(chunked_head, bad) == chunked_head.size());
         REQUIRE_FALSE(bad);
@@ -28,7 +30,10 @@ public:
             boost::system::error_code bad;
             const std::size_t used = parser_.feed(held_, bad);
             held_.erase(0, used);
-            broken = broken || bad;
+            // As a connection does: it waits for no longer header.
+            const bool too_long =
+                used == 0 && !parser_.is_done() && held_.size() >= framing_bytes_max;
+            broken = broken || bad || too_long;
             if (broken || parser_.is_done() || used == 0 || held_.empty()) return;
         }
     }
@@ -87,5 +92,30 @@ TEST_CASE("chunks: broken framing is refused, however it is cut") {
         arrival bytewise;
         for (const char c : text) bytewise.take({&c, 1});
         CHECK(bytewise.broken);
+    }
+}
+
+TEST_CASE("chunks: a header or last chunk is as long as it may be, whole or in pieces") {
+    struct form {
+        std::string before, after;
+    };
+    for (const form& one :
+         {form{"1;", "\r\nx\r\n0\r\n\r\n"}, form{"0;", "\r\n\r\n"},
+          form{"1\r\nx\r\n1;", "\r\ny\r\n0\r\n\r\n"}, form{"0\r\nX: ", "\r\n\r\n"}}) {
+        INFO(one.before);
+        bool accepted = false, refused = false;
+        for (std::size_t length = framing_bytes_max - 30; length < framing_bytes_max + 10;
+             ++length) {
+            const std::string text = one.before + std::string(length, 'x') + one.after;
+            arrival whole, pieces;
+            whole.take(text);
+            for (std::size_t i = 0; i < text.size() && !pieces.broken; i += 997)
+                pieces.take(std::string_view{text}.substr(i, 997));
+            CHECK(whole.broken == pieces.broken);
+            CHECK(whole.done() == pieces.done());
+            (whole.broken ? refused : accepted) = true;
+        }
+        CHECK(accepted);
+        CHECK(refused);
     }
 }
