@@ -10,8 +10,9 @@ result<store::verify_report> verify_data(
 
 result<store::backup_report> back_up_data(
     const std::filesystem::path& data, const std::filesystem::path& to,
-    const std::function<void(const store::verify_progress&)>& progress) {
-    return store::back_up(data, to, progress);
+    const std::function<void(const store::verify_progress&)>& progress,
+    const std::function<bool()>& stop) {
+    return store::back_up(data, to, progress, stop);
 }
 
 }  // namespace flexcore::app

@@ -17,6 +17,6 @@ namespace flexcore::app {
 /// See store/backup.hpp.
 [[nodiscard]] result<store::backup_report> back_up_data(
     const std::filesystem::path& data, const std::filesystem::path& to,
-    const std::function<void(const store::verify_progress&)>&);
+    const std::function<void(const store::verify_progress&)>&, const std::function<bool()>& stop);
 
 }  // namespace flexcore::app

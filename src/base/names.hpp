@@ -16,6 +16,9 @@ inline constexpr std::size_t aggregate_id_bytes_max = 255;
 /// [A-Za-z0-9][A-Za-z0-9_.:/-]*, 1 to 255 bytes: event and command types, categories, tags,
 /// tenants.
 [[nodiscard]] bool is_name(std::string_view) noexcept;
+/// The same for people.
+inline constexpr const char* name_rule =
+    "must be a name: 1 to 255 letters, digits and _ . : / -, the first a letter or digit";
 /// 1 to 1024 bytes of UTF-8 without control characters (U+0000–U+001F, U+007F–U+009F).
 [[nodiscard]] bool is_stream_name(std::string_view) noexcept;
 /// Well-formed UTF-8 (no surrogates, no overlong forms, nothing above U+10FFFF).

@@ -1,6 +1,7 @@
 // flexcore backup
 #include "app/data_folder.hpp"
 #include "cli/data_options_impl.hpp"
+#include "cli/interrupt_impl.hpp"
 
 #include <fmt/format.h>
 #include <boost/json/serialize.hpp>
@@ -19,27 +20,36 @@ struct backup_options : data_options {
 int back_up(const context& c, const backup_options& o) {
     const auto data = data_of(c, o);
     if (!data) return exit_usage;
+    const interrupt until_then;
     auto done = with_progress(o, "bytes copied, then looked at", [&](const auto& tell) {
-        return app::back_up_data(*data, o.to, tell);
+        return app::back_up_data(*data, o.to, tell, [] { return interrupt::caught() != 0; });
     });
-    if (!done) return report(c, done.error());
+    if (!done) {
+        const int code = report(c, as_client(o), done.error());
+        return interrupt::caught() == 0 ? code : exit_by_signal + interrupt::caught();
+    }
     const store::verify_report& copy = done->copy;
     if (o.json) {
-        const boost::json::object said{{"backup", o.to},
-                                       {"data", *data},
-                                       {"bytes", done->bytes},
-                                       {"head", copy.head},
-                                       {"events", copy.events},
-                                       {"removed_events", copy.removed},
-                                       {"streams", copy.streams},
-                                       {"idempotency_keys", copy.keys},
-                                       {"read_models", copy.read_models},
-                                       {"rows", copy.rows}};
+        const boost::json::object said{
+            {"backup", o.to},
+            {"data", *data},
+            {"bytes", done->bytes},
+            {"head", copy.head},
+            {"events", copy.events},
+            {"removed_events", copy.removed},
+            {"streams", copy.streams},
+            {"idempotency_keys", copy.keys},
+            {"read_models", copy.read_models},
+            {"rows", copy.rows},
+            {"left_out", boost::json::array(done->left_out.begin(), done->left_out.end())}};
         c.io.out << boost::json::serialize(said) << '\n';
     } else {
         c.io.out << fmt::format(
             "{}: {} bytes\n{}every page, event and row of it was looked at and is sound\n",
             printable(o.to), grouped(done->bytes), counts_of(copy));
+        for (const std::string& name : done->left_out)
+            c.io.err << fmt::format("warning: {} is damaged and was left out: it is made again\n",
+                                    name);
     }
     return exit_done;
 }
@@ -57,9 +67,11 @@ void add_backup(subcommand app, context& c) {
         "only\n"
         "when it is sound and on the disk. To use it, copy it and serve that: flexcore serve "
         "--data\n"
-        "COPY. Writes of a running server go on; its WAL grows meanwhile.\n"
+        "COPY. Writes of a running server go on; its WAL grows meanwhile. Until then the copy is "
+        "in a\n"
+        "folder --to.partial-…, which only SIGKILL leaves behind; it may be removed.\n"
         "Exit code: 0 done; 1 it cannot be read or written, or is damaged; 2 wrong usage, no data\n"
-        "folder, or --to is there already.\n"
+        "folder, or --to is there already; 130 (143) broken off by SIGINT (SIGTERM).\n"
         "Examples:\n"
         "  flexcore backup --data /var/lib/flexcore --to /backups/flexcore-2026-11-29\n"
         "  flexcore backup --config config/flexcore.toml --to /backups/today --json");

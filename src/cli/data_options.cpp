@@ -25,9 +25,19 @@ std::optional<std::string> data_of(const context& c, const data_options& o) {
         in.file = variable->second;
     if (o.data) in.flags.push_back({"store.data", *o.data, "--data"});
     const auto loaded = app::load_settings(in);
+    if (loaded && loaded->values.store.url == "memory:") {
+        c.io.err << "error: store.url is memory: there is no data folder\n";
+        return std::nullopt;
+    }
     if (loaded) return loaded->values.store.data.string();
     c.io.err << "error: the settings are not valid\n" << app::to_text(loaded.error());
     return std::nullopt;
+}
+
+client_options as_client(const data_options& o) {
+    client_options out;
+    out.json = o.json;
+    return out;
 }
 
 std::string counts_of(const store::verify_report& report) {

@@ -29,6 +29,9 @@ void add_data_options(subcommand, data_options&);
 /// then exit_usage follows.
 [[nodiscard]] std::optional<std::string> data_of(const context&, const data_options&);
 
+/// For `report`: with --json a failure is said in JSON too.
+[[nodiscard]] client_options as_client(const data_options&);
+
 /// Events, streams, keys, read models: three lines.
 [[nodiscard]] std::string counts_of(const store::verify_report&);
 

@@ -122,9 +122,9 @@ void add_events_read(subcommand app, context& c) {
     read_app.add_option("--stream", o->stream, "Only this stream, in the order of its versions");
     read_app.add_option("--from", o->from, "With --stream: begin at this version");
     read_app.add_option("--after", o->after, "Without --stream: begin after this position");
-    read_app.add_option("--limit", o->limit, "At most so many (default 100)")
-        .range(1, 1'000'000'000);
-    read_app.add_flag("--all", o->all, "Everything to the end");
+    const option limit = read_app.add_option("--limit", o->limit, "At most so many (default 100)")
+                             .range(1, 1'000'000'000);
+    read_app.add_flag("--all", o->all, "Everything to the end").excludes(limit);
     read_app.add_flag("--backward", o->backward, "Latest first");
     add_event_filters(read_app, o->filters);
     add_client_options(read_app, o->client, c);

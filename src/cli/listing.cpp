@@ -77,12 +77,12 @@ result<page> page_of(std::string_view body) {
 }
 
 void add_list_options(subcommand app, list_options& options) {
-    app.add_option("--limit", options.limit, "At most so many (default 100)")
-        .range(1, 1'000'000'000)
-        .type_name("N");
+    const option limit = app.add_option("--limit", options.limit, "At most so many (default 100)")
+                             .range(1, 1'000'000'000)
+                             .type_name("N");
     app.add_option("--after", options.after, "Go on after this one, as `more:` has said")
         .type_name("CURSOR");
-    app.add_flag("--all", options.all, "Everything to the end");
+    app.add_flag("--all", options.all, "Everything to the end").excludes(limit);
 }
 
 result<page> fetch_list(http_client& client, const client_options& options, const std::string& path,

@@ -211,6 +211,7 @@ void add_streams(subcommand app, context& c) {
             "Without options it shows what is set. What is not named stays as it is; `none` takes\n"
             "a setting away. Settings hold at once for every read. They are read, changed and\n"
             "written back together: of two changes made at the same moment one may be lost.\n"
+            "Read models keep what they made of events that go, until they are rebuilt.\n"
             "Examples:\n"
             "  flexcore streams settings sensor-7\n"
             "  flexcore streams settings sensor-7 --max-age 30d --max-count 100000\n"
@@ -227,6 +228,7 @@ void add_streams(subcommand app, context& c) {
         add_client_options(one, o->client, c);
         one.footer(
             "Without --permanent the stream may be written again, and its versions go on.\n"
+            "Read models keep what they made of its events, until they are rebuilt.\n"
             "Examples:\n"
             "  flexcore streams delete notes-1\n"
             "  flexcore streams delete notes-1 --expected-version 3\n"

@@ -80,7 +80,7 @@ int verify(const context& c, const data_options& o) {
     if (!data) return exit_usage;
     auto report = with_progress(o, "pages, events and rows looked at",
                                 [&](const auto& tell) { return app::verify_data(*data, tell); });
-    if (!report) return cli::report(c, report.error());
+    if (!report) return cli::report(c, as_client(o), report.error());
     if (o.json)
         c.io.out << boost::json::serialize(json_of(*data, *report)) << '\n';
     else

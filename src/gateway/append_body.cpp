@@ -111,7 +111,7 @@ private:
             if (name == "type") {
                 has_type = true;
                 if (given.type() == json::kind::string) out.type = keep(given);
-                if (!is_name(out.type)) bad(name, "must be a name");
+                if (!is_name(out.type)) bad(name, name_rule);
             } else if (name == "data") {
                 out.data = given.text;
             } else if (name == "id") {
@@ -154,7 +154,7 @@ private:
             std::string_view tag;
             if (elements_[i].type() == json::kind::string) tag = keep(elements_[i]);
             if (!is_name(tag)) {
-                found.add(pointer_to(pointer, i), "must be a name");
+                found.add(pointer_to(pointer, i), name_rule);
                 continue;
             }
             for (std::size_t j = begin; j < text_->tags.size(); ++j)

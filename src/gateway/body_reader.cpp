@@ -22,7 +22,7 @@ std::vector<std::string> read_names(object_reader& from, std::string_view name) 
         const json::slice one = (*list)[i];
         std::string text = one.type() == json::kind::string ? one.string() : std::string{};
         if (!is_name(text)) {
-            from.bad(std::string{name} + '/' + std::to_string(i), "must be a name");
+            from.bad(std::string{name} + '/' + std::to_string(i), name_rule);
             continue;
         }
         out.push_back(std::move(text));

@@ -10,7 +10,7 @@ result<bus::command> read_command(json::slice value, std::string pointer) {
     object_reader from{value, std::move(pointer), found};
     bus::command out;
     if (auto type = from.require_text("type")) {
-        if (!is_name(*type)) from.bad("type", "must be a name");
+        if (!is_name(*type)) from.bad("type", name_rule);
         out.type = std::move(*type);
     }
     if (auto id = from.require_text("id")) {

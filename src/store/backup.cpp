@@ -2,6 +2,8 @@
 
 #include "store/sqlite/connection.hpp"
 #include "store/sqlite/data_folder.hpp"
+#include "store/sqlite/page_seal.hpp"
+#include "store/sqlite/verify_impl.hpp"
 
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -11,7 +13,8 @@
 
 #include <array>
 #include <cerrno>
-#include <string>
+#include <cstdlib>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -20,15 +23,21 @@ namespace {
 
 namespace fs = std::filesystem;
 
-using progress_function = std::function<void(const verify_progress&)>;
-
+constexpr const char* log_name = "events.db";
 // In this order, see the header.
-constexpr std::array<const char*, 3> files{"snapshots.db", "views.db", "events.db"};
+constexpr std::array<const char*, 3> files{"snapshots.db", "views.db", log_name};
 constexpr int operations_between_looks = 200'000;  // of SQLite's machine, some milliseconds
 
-/// What SQLite calls now and then while it copies.
+struct watcher {
+    const std::function<void(const verify_progress&)>& progress;
+    const std::function<bool()>& stop;
+
+    [[nodiscard]] bool stopped() const { return stop && stop(); }
+};
+
+/// What SQLite asks now and then while it copies.
 struct looking {
-    const progress_function& tell;
+    const watcher& by;
     std::string step;
     fs::path target;
     std::uint64_t total = 0;
@@ -36,11 +45,16 @@ struct looking {
     void look() const {
         std::error_code ignored;
         const auto there = fs::file_size(target, ignored);
-        if (tell && !ignored) tell({step, std::min<std::uint64_t>(there, total), total});
+        if (by.progress && !ignored)
+            by.progress({step, std::min<std::uint64_t>(there, total), total});
     }
 };
 
-error failed(std::string_view what, const fs::path& path, int number) {
+std::unexpected<error> was_stopped() {
+    return fail(store_errc::stopped, "the backup was broken off");
+}
+
+error failed(const fs::path& path, std::string_view what, int number) {
     const bool full = number == ENOSPC || number == EDQUOT;
     return {make_error_code(full ? store_errc::full : store_errc::unavailable),
             fmt::format("{} {}: {}", path.string(), what, std::system_category().message(number))};
@@ -48,68 +62,124 @@ error failed(std::string_view what, const fs::path& path, int number) {
 
 result<void> sync(const fs::path& path) {
     const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (file < 0) return fail(failed("cannot be opened", path, errno));
+    if (file < 0) return fail(failed(path, "cannot be opened", errno));
     const int code = ::fsync(file);
     const int number = errno;
     ::close(file);
-    if (code != 0) return fail(failed("cannot be made durable", path, number));
+    if (code != 0) return fail(failed(path, "cannot be made durable", number));
     return {};
 }
 
-result<void> copy(const fs::path& from, const fs::path& to, const progress_function& tell) {
+/// What cannot be used "at the moment" is of no use to somebody who waits for a copy: why.
+error cannot_read(const error& why, const fs::path& file) {
+    if (::access(file.c_str(), R_OK) != 0) return failed(file, "cannot be read", errno);
+    if (why.code == store_errc::corrupt) {
+        return {
+            store_errc::corrupt,
+            fmt::format("{} is damaged: {}. `flexcore verify --data {}` names "
+                        "all of it, and what to do",
+                        file.string(), sqlite::reason_of(why, file), file.parent_path().string())};
+    }
+    return {why.code,
+            fmt::format("{} cannot be copied: {}", file.string(), sqlite::reason_of(why, file))};
+}
+
+/// A database without room for seals cannot be told from one that is only begun.
+result<void> check_sealed(sqlite::connection& db, const fs::path& file) {
+    if (auto pages = db.integer("SELECT count(*) FROM sqlite_schema"); !pages)
+        return fail(cannot_read(pages.error(), file));
+    int reserved = -1;
+    sqlite3_file_control(db.get(), "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
+    if (reserved == static_cast<int>(sqlite::seal_bytes)) return {};
+    return fail(store_errc::unavailable,
+                fmt::format("{} was made by an early version, without checksums of pages: stop the "
+                            "server and copy the folder itself",
+                            file.string()));
+}
+
+result<void> copy(const fs::path& from, const fs::path& to, const watcher& by) {
     auto db = sqlite::connection::open({.file = from});
-    if (!db) return fail(std::move(db.error()));
+    if (!db) return fail(cannot_read(db.error(), from));
+    if (auto ok = check_sealed(*db, from); !ok) return ok;
     std::error_code unknown;
-    looking watch{tell, from.filename().string() + ": copy", to, fs::file_size(from, unknown)};
+    looking watch{by, from.filename().string() + ": copy", to, fs::file_size(from, unknown)};
     sqlite3_progress_handler(
         db->get(), operations_between_looks,
         [](void* of) {
-            static_cast<const looking*>(of)->look();
-            return 0;
+            const auto& my = *static_cast<const looking*>(of);
+            my.look();
+            return my.by.stopped() ? 1 : 0;
         },
         &watch);
     auto into = db->prepare("VACUUM INTO ?1");
-    if (!into) return fail(std::move(into.error()));
+    if (!into) return fail(cannot_read(into.error(), from));
     const std::string name = to.string();
     into->bind(1, name);
-    if (auto ok = db->run(*into, "copy into " + name); !ok) {
-        if (ok.error().code != store_errc::full) return ok;
+    auto done = db->run(*into, "copy");
+    if (by.stopped()) return was_stopped();
+    if (!done && done.error().code == store_errc::full) {
         return fail(store_errc::full,
-                    fmt::format("the disk of {} is full: the copy needs up to {} "
-                                "MiB for {}",
-                                to.parent_path().string(), (watch.total >> 20) + 1,
-                                from.filename().string()));
+                    fmt::format("the disk of {} is full: the copy of {} needs up to {} MiB",
+                                to.parent_path().parent_path().string(), from.filename().string(),
+                                (watch.total >> 20) + 1));
     }
+    if (!done) return fail(cannot_read(done.error(), from));
     watch.look();
     return sync(to);
 }
 
-/// Only what a backup makes; a folder that holds more is somebody's.
-void remove_partial(const fs::path& folder) {
-    std::error_code ignored;
-    for (const char* name : files)
-        for (const char* end : {"", "-wal", "-shm", "-journal"})
-            fs::remove(folder / (std::string{name} + end), ignored);
-    fs::remove(folder, ignored);
-}
+/// The folder in which the copy is made. It goes with the object, unless it got its name.
+class partial_folder {
+public:
+    static result<partial_folder> make(const fs::path& target) {
+        std::string name = target.string() + ".partial-XXXXXX";
+        if (::mkdtemp(name.data()) == nullptr) return fail(failed(target, "cannot be made", errno));
+        return partial_folder{name};
+    }
+    partial_folder(partial_folder&& other) noexcept : path_{std::exchange(other.path_, {})} {}
+    partial_folder& operator=(partial_folder&&) = delete;
+    ~partial_folder() {
+        std::error_code ignored;
+        if (!path_.empty()) fs::remove_all(path_, ignored);
+    }
+    [[nodiscard]] const fs::path& path() const noexcept { return path_; }
+    result<void> name(const fs::path& target) {
+        std::error_code problem;
+        fs::permissions(path_, fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec,
+                        problem);
+        fs::rename(path_, target, problem);  // fails when something came there meanwhile
+        if (problem) return fail(failed(target, "cannot get its name", problem.value()));
+        path_.clear();
+        return sync(target.parent_path());
+    }
 
-result<backup_report> fill(const fs::path& data, const fs::path& folder,
-                           const progress_function& tell) {
+private:
+    explicit partial_folder(fs::path path) : path_{std::move(path)} {}
+    fs::path path_;
+};
+
+result<backup_report> fill(const fs::path& data, const fs::path& folder, const watcher& by) {
     std::error_code problem;
     backup_report done;
     for (const char* name : files) {
         if (!fs::exists(data / name, problem)) continue;
-        if (auto ok = copy(data / name, folder / name, tell); !ok)
-            return fail(std::move(ok.error()));
+        auto copied = copy(data / name, folder / name, by);
+        if (copied) continue;
+        if (name == log_name || copied.error().code != store_errc::corrupt)
+            return fail(std::move(copied.error()));
+        fs::remove(folder / name, problem);
+        done.left_out.emplace_back(name);
     }
-    auto looked_at = verify(folder, tell);
+    auto looked_at = verify(folder, by.progress);
     if (!looked_at) return fail(std::move(looked_at.error()));
+    if (by.stopped()) return was_stopped();
     done.copy = std::move(*looked_at);
     if (!done.copy.sound()) {
         const finding& first = done.copy.findings.front();
-        return fail(store_errc::corrupt, fmt::format("the copy is not sound: {}: {}; look at {} "
-                                                     "with `flexcore verify`",
-                                                     first.file, first.what, data.string()));
+        return fail(store_errc::corrupt,
+                    fmt::format("what was copied is not sound: {}: {}. `flexcore verify --data {}` "
+                                "tells whether the original is",
+                                first.file, first.what, data.string()));
     }
     for (const char* name : files) {
         for (const char* end : {"-wal", "-shm"})  // empty ones, of looking at it
@@ -123,37 +193,29 @@ result<backup_report> fill(const fs::path& data, const fs::path& folder,
 }  // namespace
 
 result<backup_report> back_up(const fs::path& data, const fs::path& to,
-                              const progress_function& progress) {
+                              const std::function<void(const verify_progress&)>& progress,
+                              const std::function<bool()>& stop) {
     std::error_code problem;
-    if (!fs::exists(data / "events.db", problem)) {
+    const auto kind = fs::status(data / log_name, problem);
+    if (kind.type() == fs::file_type::none)
+        return fail(failed(data, "cannot be looked into", problem.value()));
+    if (!fs::exists(kind)) {
         return fail(base_errc::invalid_argument,
-                    fmt::format("{} is no data folder: it has no events.db", data.string()));
+                    fmt::format("{} is no data folder: it has no {}", data.string(), log_name));
     }
+    if (to.empty())
+        return fail(base_errc::invalid_argument, "a backup needs the name of a new folder");
     const fs::path place = fs::absolute(to, problem).lexically_normal();
     const fs::path target = place.has_filename() ? place : place.parent_path();
     if (fs::exists(fs::symlink_status(target, problem))) {
         return fail(base_errc::invalid_argument,
                     fmt::format("{} is there already; a backup is a new folder", to.string()));
     }
-    const fs::path partial = target.string() + ".partial";
-    remove_partial(partial);  // of a run that was killed
-    if (!fs::create_directory(partial, problem)) {
-        const int number = problem ? problem.value() : EEXIST;
-        return fail(base_errc::invalid_argument,
-                    fmt::format("{} cannot be made: {}", partial.string(),
-                                std::system_category().message(number)));
-    }
-    auto done = fill(data, partial, progress);
-    if (!done) {
-        remove_partial(partial);
-        return done;
-    }
-    fs::rename(partial, target, problem);  // fails when something came there meanwhile
-    if (problem) {
-        remove_partial(partial);
-        return fail(failed("cannot get its name", target, problem.value()));
-    }
-    if (auto ok = sync(target.parent_path()); !ok) return fail(std::move(ok.error()));
+    auto partial = partial_folder::make(target);
+    if (!partial) return fail(std::move(partial.error()));
+    auto done = fill(data, partial->path(), {progress, stop});
+    if (!done) return done;
+    if (auto ok = partial->name(target); !ok) return fail(std::move(ok.error()));
     return done;
 }
 

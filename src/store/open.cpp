@@ -20,6 +20,23 @@ writer_limits limits_of(const store_settings& settings) {
             .batch_bytes_max = settings.batch_bytes_max};
 }
 
+/// Read models are made of events that were durable before: when they are further than the log, it
+/// has lost some, or is another one. To go on would give their positions out again.
+result<void> check_log_reaches(view_store& views, position head) {
+    const auto all = views.generations();
+    if (!all) return fail(all.error());
+    for (const auto& one : *all) {
+        if (one.checkpoint <= head) continue;
+        return fail(store_errc::corrupt,
+                    fmt::format("events are missing: the log ends at position {}, and projection "
+                                "{} has seen {}. Serve a copy of the latest `flexcore backup` "
+                                "instead; or, to go on with the log as it is, move views.db, "
+                                "views.db-wal and views.db-shm out of the data folder first",
+                                head, one.projection, one.checkpoint));
+    }
+    return {};
+}
+
 result<opened_store> open_sqlite(const store_settings& settings, telemetry::metrics& metrics,
                                  telemetry::health_registry& health) {
     auto folder = sqlite::data_folder::open(settings.data);
@@ -30,6 +47,8 @@ result<opened_store> open_sqlite(const store_settings& settings, telemetry::metr
     if (!log) return fail(std::move(log.error()));
     auto views = sqlite::open_views({.folder = *folder, .wal_bytes_max = settings.wal_bytes_max});
     if (!views) return fail(std::move(views.error()));
+    if (auto ok = check_log_reaches(**views, (*log)->head()); !ok)
+        return fail(std::move(ok.error()));
     auto snapshots = sqlite::open_snapshots(*folder);
     if (!snapshots) return fail(std::move(snapshots.error()));
     return opened_store{

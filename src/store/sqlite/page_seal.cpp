@@ -43,8 +43,11 @@ struct sealed_file {
 
 sealed_file& self(sqlite3_file* of) { return *reinterpret_cast<sealed_file*>(of); }
 
+/// A file may have pages before its first one: VACUUM INTO writes that late. Zeros say nothing yet.
 void learn(sealed_file& of, const void* header) {
-    of.state = sealing_of({static_cast<const char*>(header), file_header_bytes});
+    const auto* bytes = static_cast<const char*>(header);
+    if (std::all_of(bytes, bytes + file_header_bytes, [](char byte) { return byte == 0; })) return;
+    of.state = sealing_of({bytes, file_header_bytes});
 }
 
 /// What was empty when it was opened may have been made by another connection since.

@@ -84,18 +84,33 @@ TEST_CASE("backup: what is there already stays as it is") {
     CHECK(code_of(back_up(data, data, {})) == base_errc::invalid_argument);
     CHECK(code_of(back_up(from.folder(), from.folder() / "x", {})) == base_errc::invalid_argument);
     CHECK_FALSE(fs::exists(from.folder() / "x"));
-    // What an interrupted backup left is taken away; what it cannot have made is not.
-    fs::create_directory(from.folder() / "copy.partial");
-    std::ofstream{from.folder() / "copy.partial" / "events.db"} << "half";
-    CHECK(value(back_up(data, from.folder() / "copy", {})).copy.sound());
-    fs::create_directory(from.folder() / "other.partial");
-    std::ofstream{from.folder() / "other.partial" / "letter"} << "mine";
-    CHECK(code_of(back_up(data, from.folder() / "other", {})) == base_errc::invalid_argument);
-    CHECK(names_in(from.folder() / "other.partial") == std::set<std::string>{"letter"});
-    CHECK_FALSE(fs::exists(from.folder() / "other"));
+    CHECK(code_of(back_up(data, "", {})) == base_errc::invalid_argument);
+    CHECK(code_of(back_up(data, from.folder() / "no" / "such", {})) == store_errc::unavailable);
+    // The names of other things are nobody's to take away.
+    fs::copy(data, from.folder() / "copy.partial");
+    CHECK(value(back_up(from.folder() / "copy.partial", from.folder() / "copy", {})).copy.sound());
+    CHECK(value(verify(from.folder() / "copy.partial", {})).sound());
+    CHECK(names_in(from.folder()) ==
+          std::set<std::string>{"copy", "copy.partial", "data", "link", "mine"});
 }
 
-TEST_CASE("backup: of a damaged folder there is none, and nothing is left of the attempt") {
+TEST_CASE("backup: what is larger than SQLite's cache is sealed too") {
+    store_under_test from{on_sqlite};
+    std::vector<contract::event> large(100, {.data = '"' + std::string(10'000, 'x') + '"'});
+    for (int i = 0; i < 12; ++i) appended(from.log(), {.stream = "large", .events = large});
+    const fs::path data = from.folder() / "data", to = from.folder() / "copy";
+    const auto done = value(back_up(data, to, {}));
+    CHECK(done.bytes > 12'000'000);
+    CHECK(done.copy.unsealed_pages == 0);
+    CHECK(done.copy.events == 1'200);
+    // Broken off, it leaves nothing.
+    int asked = 0;
+    CHECK(code_of(back_up(data, from.folder() / "other", {}, [&] { return ++asked > 2; })) ==
+          store_errc::stopped);
+    CHECK(names_in(from.folder()) == std::set<std::string>{"copy", "data"});
+}
+
+TEST_CASE("backup: of a damaged log there is none, what is made again is left out") {
     store_under_test from{on_sqlite};
     fill(from);
     from.close();
@@ -117,13 +132,35 @@ TEST_CASE("backup: of a damaged folder there is none, and nothing is left of the
             flip();
             // A page in use is met; one that is free is not copied.
             if (done) {
+                const bool whole = done->left_out.empty();
                 CHECK(done->copy.events == 61);
-                CHECK(done->copy.rows == 1);
+                CHECK(done->copy.rows == (whole || name != std::string{"views.db"} ? 1 : 0));
+                CHECK((whole || done->left_out == std::vector<std::string>{name}));
                 fs::remove_all(from.folder() / "copy");
             } else {
+                CHECK(name == std::string{"events.db"});
                 CHECK(done.error().code == store_errc::corrupt);
             }
             REQUIRE(names_in(from.folder()) == std::set<std::string>{"data"});
         }
     }
+}
+
+TEST_CASE("store: a log that ends before what read models have seen is not served") {
+    store_under_test from{on_sqlite};
+    fill(from);
+    from.close();
+    const fs::path data = from.folder() / "data";
+    for (const char* end : {"", "-wal", "-shm"})
+        fs::remove(data / (std::string{"events.db"} + end));
+    telemetry::metrics metrics;
+    telemetry::health_registry health;
+    const store_settings settings{.url = "sqlite:", .data = data};
+    const auto refused = open_store(settings, metrics, health);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == store_errc::corrupt);
+    CHECK(refused.error().client.find("the log ends at position 0, and projection p has seen 60") !=
+          std::string::npos);
+    for (const char* end : {"", "-wal", "-shm"}) fs::remove(data / (std::string{"views.db"} + end));
+    CHECK(open_store(settings, metrics, health));
 }
