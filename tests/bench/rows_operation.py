@@ -99,20 +99,20 @@ def _plain(name, target, unit, value):
 
 
 OVERLOAD_TIMES = 5
-# A queue as one bounds it who wants a command answered within 50 ms.
-OVERLOAD_QUEUE = 500
+# As one bounds it who wants a command answered within 50 ms.
+OVERLOAD_IN_FLIGHT = 500
 
 
 def overload(bench):
     """Commands due at five times the rate that 64 connections reach: what is still done, how fast the rest is refused."""
     words = ("request", "POST", "/v1/commands", '{"type":"counter.increment","id":"$(u4)","data":{"by":1}}')
-    with bench.server(("counter",), {"store.queue_events_max": OVERLOAD_QUEUE}) as server:
+    with bench.server(("counter",), {"commands.in_flight_max": OVERLOAD_IN_FLIGHT}) as server:
         probes = []
 
         def pressed(rate):
-            probe = bench.start_load(server.port, "request", "GET", "/livez", connections=1, rate=100, seconds=bench.seconds,
+            probe = bench.start_load(server.port, "request", "GET", "/livez", connections=4, rate=20, seconds=bench.seconds,
                                      stdout=subprocess.PIPE)
-            figures = bench.load(server.port, *words, connections=2 * OVERLOAD_QUEUE, rate=rate)
+            figures = bench.load(server.port, *words, connections=2 * OVERLOAD_IN_FLIGHT, rate=rate)
             probes.append(json.loads(probe.communicate()[0]))
             return figures
 
