@@ -63,13 +63,11 @@ void add_backup(subcommand app, context& c) {
     one.add_option("--to", o->to, "The copy: a new folder").required().type_name("FOLDER");
     add_data_options(one, *o);
     one.footer(
-        "The copy is of one moment, is looked at as `flexcore verify` does, and gets its name "
-        "only\n"
-        "when it is sound and on the disk. To use it, copy it and serve that: flexcore serve "
-        "--data\n"
-        "COPY. Writes of a running server go on; its WAL grows meanwhile. Until then the copy is "
-        "in a\n"
-        "folder --to.partial-…, which only SIGKILL leaves behind; it may be removed.\n"
+        "The copy is consistent, is looked at as `flexcore verify` does, and gets its name only\n"
+        "when it is sound and on the disk. To use it, copy it and serve that: flexcore serve\n"
+        "--data COPY. Writes of a running server go on; its WAL grows meanwhile. Until then the\n"
+        "copy is in a folder --to.partial-…. The first Ctrl-C takes it away; a second one,\n"
+        "SIGKILL or a power cut leaves it behind: it may be removed.\n"
         "Exit code: 0 done; 1 it cannot be read or written, or is damaged; 2 wrong usage, no data\n"
         "folder, or --to is there already; 130 (143) broken off by SIGINT (SIGTERM).\n"
         "Examples:\n"

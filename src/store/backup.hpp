@@ -1,4 +1,4 @@
-// backup: a copy of a data folder as it was at one moment, also beside a running server.
+// backup: a consistent copy of a data folder, also beside a running server.
 //
 // Copies:   read models and snapshots first, the log last, each in one read transaction: so the log
 //           holds whatever the others were made of, and what they lack a server makes up for when
@@ -6,7 +6,8 @@
 //           Read models or snapshots that are damaged are left out: they are made again.
 // Whole:    the copy is made beside its place in a folder of its own (TO.partial-XXXXXX), looked at
 //           by `verify`, synced and then renamed. So a folder under its own name is a sound backup,
-//           whenever the power went. Whatever ends a backup but SIGKILL takes that folder away.
+//           whenever the power went. A backup that fails or is stopped takes that folder away; one
+//           whose process is ended leaves it behind.
 // Costs:    writes are not held up. The server's WAL is not cut short meanwhile and grows.
 // Errors:   base_errc::invalid_argument (no data folder; TO is no name, or there already),
 //           store_errc::stopped, full, corrupt (`verify` names what), unavailable.

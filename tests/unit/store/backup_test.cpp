@@ -145,22 +145,3 @@ TEST_CASE("backup: of a damaged log there is none, what is made again is left ou
         }
     }
 }
-
-TEST_CASE("store: a log that ends before what read models have seen is not served") {
-    store_under_test from{on_sqlite};
-    fill(from);
-    from.close();
-    const fs::path data = from.folder() / "data";
-    for (const char* end : {"", "-wal", "-shm"})
-        fs::remove(data / (std::string{"events.db"} + end));
-    telemetry::metrics metrics;
-    telemetry::health_registry health;
-    const store_settings settings{.url = "sqlite:", .data = data};
-    const auto refused = open_store(settings, metrics, health);
-    REQUIRE_FALSE(refused);
-    CHECK(refused.error().code == store_errc::corrupt);
-    CHECK(refused.error().client.find("the log ends at position 0, and projection p has seen 60") !=
-          std::string::npos);
-    for (const char* end : {"", "-wal", "-shm"}) fs::remove(data / (std::string{"views.db"} + end));
-    CHECK(open_store(settings, metrics, health));
-}

@@ -194,3 +194,28 @@ TEST_CASE("damage: the memory of an unfinished write is forgotten, not the log",
     CHECK(opened.log->head() == 200);
     CHECK(append(*opened.log, {.stream = "s-1", .expected = at(4)}));
 }
+
+TEST_CASE("damage: a log that ends before what read models have seen is not served",
+          "[store][damage]") {
+    store_under_test store{{.url = "sqlite:", .keeps = true}};
+    appended(store.log(), {.stream = "s", .events = events(60)});
+    const auto made = value(store.views().create("p", 1, {{"m", {"a"}}}));
+    value(value(store.views().begin(made.id, 0))->commit(60));
+    store.close();
+    const auto data = store.folder() / "data";
+    const auto lose = [&](const char* name) {
+        for (const char* end : {"", "-wal", "-shm"})
+            std::filesystem::remove(data / (std::string{name} + end));
+    };
+    lose("events.db");
+    telemetry::metrics metrics;
+    telemetry::health_registry health;
+    const store_settings settings{.url = "sqlite:", .data = data};
+    const auto refused = open_store(settings, metrics, health);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == store_errc::corrupt);
+    CHECK(refused.error().client.find("the log ends at position 0, and projection p has seen 60") !=
+          std::string::npos);
+    lose("views.db");
+    CHECK(open_store(settings, metrics, health));
+}
