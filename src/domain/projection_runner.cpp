@@ -1,6 +1,7 @@
 #include "domain/projection_runner.hpp"
 
 #include "base/check.hpp"
+#include "base/scheduling.hpp"
 #include "domain/projection_runner_impl.hpp"
 #include "runtime/thread.hpp"
 
@@ -214,7 +215,10 @@ void projection_runner::when_reached(const std::vector<std::string>& models, sto
 
 void projection_runner::start() {
     FLEXCORE_CHECK(!state_->running.exchange(true));
-    state_->thread = runtime::start_thread("projector", [s = state_.get()] { s->run(); });
+    state_->thread = runtime::start_thread("projector", [s = state_.get()] {
+        run_in_background();
+        s->run();
+    });
     for (const auto& p : state_->all()) {
         std::unique_lock lock{p->mutex};
         p->opened.wait(lock, [&] { return p->tried_open; });

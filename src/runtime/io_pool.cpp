@@ -1,6 +1,7 @@
 #include "runtime/io_pool.hpp"
 
 #include "base/check.hpp"
+#include "base/scheduling.hpp"
 #include "runtime/thread.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -44,8 +45,11 @@ void io_pool::start() {
     FLEXCORE_CHECK(!state_->started);
     state_->started = true;
     for (std::size_t i = 0; i < size(); ++i)
-        state_->lanes[i]->thread = start_thread(
-            "io-" + std::to_string(i), [context = &state_->lanes[i]->context] { context->run(); });
+        state_->lanes[i]->thread =
+            start_thread("io-" + std::to_string(i), [context = &state_->lanes[i]->context] {
+                run_promptly();
+                context->run();
+            });
 }
 
 void io_pool::stop() {

@@ -1,6 +1,7 @@
 #include "runtime/worker_pool.hpp"
 
 #include "base/check.hpp"
+#include "base/scheduling.hpp"
 #include "runtime/thread.hpp"
 
 #include <algorithm>
@@ -60,9 +61,11 @@ worker_pool::worker_pool(std::string_view name, std::size_t threads)
     : state_{std::make_unique<state>()} {
     FLEXCORE_CHECK(threads > 0);
     for (std::size_t i = 0; i < threads; ++i)
-        state_->threads.push_back(
-            start_thread(std::string{name.substr(0, 10)} + "-" + std::to_string(i),
-                         [s = state_.get()] { s->work(); }));
+        state_->threads.push_back(start_thread(
+            std::string{name.substr(0, 10)} + "-" + std::to_string(i), [s = state_.get()] {
+                run_in_background();
+                s->work();
+            }));
 }
 
 worker_pool::~worker_pool() { stop(); }

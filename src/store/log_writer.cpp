@@ -1,6 +1,7 @@
 #include "store/log_writer_impl.hpp"
 
 #include "base/check.hpp"
+#include "base/scheduling.hpp"
 #include "store/append_request_impl.hpp"
 #include "telemetry/log.hpp"
 
@@ -72,7 +73,10 @@ log_writer::log_writer(log_backend& backend, const writer_limits& limits,
       last_recorded_at_{last_recorded_at} {
     series_->head.set(static_cast<double>(head));
     series_->fenced.set(0);
-    thread_ = std::thread{[this] { run(); }};
+    thread_ = std::thread{[this] {
+        run_in_background();
+        run();
+    }};
     pthread_setname_np(thread_.native_handle(), "fc-log-writer");
 }
 

@@ -1,5 +1,7 @@
 #include "telemetry/log_queue.hpp"
 
+#include "base/scheduling.hpp"
+
 #include <pthread.h>
 
 #include <utility>
@@ -12,7 +14,10 @@ constexpr std::size_t block_bytes = 16u << 10;
 }  // namespace
 
 log_queue::log_queue(std::shared_ptr<spdlog::logger> logger)
-    : logger_{std::move(logger)}, writer_{[this] { write_out(); }} {
+    : logger_{std::move(logger)}, writer_{[this] {
+          run_in_background();
+          write_out();
+      }} {
     pthread_setname_np(writer_.native_handle(), "fc-log");
 }
 
