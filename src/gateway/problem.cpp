@@ -9,8 +9,12 @@
 #include "schema/schema.hpp"
 #include "store/errc.hpp"
 #include "telemetry/log.hpp"
+#include "telemetry/log_pace.hpp"
 
 #include <boost/json/serialize.hpp>
+
+#include <algorithm>
+#include <array>
 
 namespace flexcore::gateway {
 namespace {
@@ -261,6 +265,30 @@ std::string detail_of(const error& e, const problem_kind& kind) {
     return to_utf8(e.client);
 }
 
+/// Refusals come by the thousand when there is too much to do or the store is away, and each has
+/// its line in the access log: what stands behind them is said once in a second for each kind.
+/// How many alike were left out before; nullopt: not now.
+std::optional<std::uint64_t> may_log(const problem_kind& kind) {
+    constexpr std::array refusals{&busy, &not_ready, &store_unavailable, &store_full};
+    static std::array<telemetry::log_pace, refusals.size()> paces;
+    const auto at = std::ranges::find(refusals, &kind);
+    if (at == refusals.end()) return 0;
+    return paces[static_cast<std::size_t>(at - refusals.begin())].take(monotonic::now());
+}
+
+void log_failure(const error& e, const problem_kind& kind, std::string_view path,
+                 std::string_view request_id) {
+    const auto left_out = may_log(kind);
+    if (!left_out) return;
+    telemetry::log(telemetry::level::warn, "gateway", "request failed",
+                   {{"code", kind.code},
+                    {"path", path},
+                    {"request_id", request_id},
+                    {"detail", std::string_view{e.client}},
+                    {"cause", std::string_view{e.log}},
+                    {"left_out", *left_out}});
+}
+
 const boost::json::value* member(const error& e, std::string_view name) {
     return e.members ? e.members->if_contains(name) : nullptr;
 }
@@ -304,13 +332,7 @@ response problem_response(const error& e, const request& asked) {
     const std::string_view target = asked.target;
     const std::string_view instance =
         asked.at ? std::string_view{asked.at->path} : target.substr(0, target.find('?'));
-    if (kind.status >= 500)
-        telemetry::log(telemetry::level::warn, "gateway", "request failed",
-                       {{"code", kind.code},
-                        {"path", instance},
-                        {"request_id", std::string_view{asked.who.request_id}},
-                        {"detail", std::string_view{e.client}},
-                        {"cause", std::string_view{e.log}}});
+    if (kind.status >= 500) log_failure(e, kind, instance, asked.who.request_id);
     response out;
     out.status = kind.status;
     out.content_type = problem_type;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Five times more than the server takes: refusals are 503 with Retry-After, /livez answers, nothing acknowledged is lost,
-nothing refused is written.
+nothing refused is written, and the log does not speak of each.
 
 usage: overload.py [--build DIR] [--seconds 4] [--connections 64]
 """
@@ -54,7 +54,7 @@ def main():
     options = conditions.options(seconds=(float, 4.0, "of overload"), connections=(int, 64, "that push"))
 
     def body(server):
-        stopping = threading.Event()
+        stopping, began_at = threading.Event(), time.monotonic()
         pushers = [pusher(server.port, stopping) for _ in range(options.connections)]
         for one in pushers:
             one.start()
@@ -80,6 +80,9 @@ def main():
         events = flexcore.whole_log(server.client())
         conditions.checks.log_is_sound(events)
         demand({event["id"] for event in events} == taken, "the log is not what was acknowledged")
+        with open(server.log_file, encoding="utf-8") as log:
+            said = [line for line in log if "request failed" in line]
+        demand(said and len(said) <= time.monotonic() - began_at + 1, f"{len(refused)} refusals have {len(said)} lines in the log")
         print(f"{len(taken)} events taken, {len(refused)} refused with 503; {probes} times /livez, the slowest {longest * 1e3:.0f} ms")
 
     return conditions.run(flexcore.server(options.build, settings={
