@@ -8,12 +8,16 @@
 #include "bus/outcome_impl.hpp"
 
 #include <shared_mutex>
+#include <utility>
 
 namespace flexcore::bus {
 namespace {
 
 constexpr std::string_view commands_help = "Commands answered, by type and outcome";
 constexpr std::size_t idempotency_key_bytes_max = 255;
+/// What is checked by the thread that sends, an io thread: beyond it one command could take the
+/// time of hundreds of refusals, and those would wait.
+constexpr std::size_t checked_at_once_bytes_max = 256;
 
 struct registered {
     registered(command_descriptor d, std::shared_ptr<command_handler> h,
@@ -142,7 +146,7 @@ private:
     std::atomic<bool> answered_{false};
 };
 
-result<void> check_data(const schema& data_schema, const std::string& data) {
+result<void> check(const schema& data_schema, const std::string& data) {
     const auto value = json::to_value(data);
     if (!value) return fail(invalid("/data", value.error().client));
     const auto violations = data_schema.validate(*value);
@@ -153,21 +157,24 @@ result<void> check_data(const schema& data_schema, const std::string& data) {
 }
 
 /// Checks a command against its catalogue entry and makes what the handler gets.
-result<accepted_command> accept(command cmd, const registered& entry, const authorizer& auth) {
+result<accepted_command> accept(command cmd, const std::shared_ptr<const registered>& entry,
+                                const authorizer& auth) {
     if (cmd.aggregate_id.empty() || cmd.aggregate_id.size() > aggregate_id_bytes_max) {
         return fail(invalid("/id", "must have 1 to 255 bytes"));
     }
     accepted_command accepted;
-    accepted.category = entry.about.category;
-    accepted.stream = entry.about.category + "-" + cmd.aggregate_id;
+    accepted.category = entry->about.category;
+    accepted.stream = entry->about.category + "-" + cmd.aggregate_id;
     if (auto ok = check_stream_name(accepted.stream); !ok) {
         return fail(invalid("/id", ok.error().client));
     }
     if (cmd.idempotency_key.size() > idempotency_key_bytes_max) {
         return fail(bus_errc::validation_failed, "Idempotency-Key has at most 255 bytes");
     }
-    if (entry.about.data_schema) {
-        if (auto ok = check_data(*entry.about.data_schema, cmd.data); !ok) {
+    if (entry->about.data_schema) {
+        if (cmd.data.size() > checked_at_once_bytes_max) {
+            accepted.unchecked = {entry, &*entry->about.data_schema};
+        } else if (auto ok = check(*entry->about.data_schema, cmd.data); !ok) {
             return fail(std::move(ok.error()));
         }
     }
@@ -189,7 +196,16 @@ result<accepted_command> accept(command cmd, const registered& entry, const auth
     return accepted;
 }
 
+error too_many() {
+    return {bus_errc::busy, "too many commands are in progress; try again shortly"};
+}
+
 }  // namespace
+
+result<void> check_data(accepted_command& what) {
+    const auto unchecked = std::exchange(what.unchecked, nullptr);
+    return unchecked ? check(*unchecked, what.cmd.data) : result<void>{};
+}
 
 command_bus::command_bus(command_settings settings, const authorizer& auth, inline_gate& gate,
                          key_registry& keys, runtime::timers& timers, telemetry::metrics& metrics)
@@ -225,6 +241,12 @@ std::vector<command_descriptor> command_bus::catalogue() const {
     return all;
 }
 
+result<void> command_bus::has_room() const {
+    if (state_->in_flight.load(std::memory_order_relaxed) < state_->settings.in_flight_max)
+        return {};
+    return fail(too_many());
+}
+
 void command_bus::send(command cmd, command_done done) {
     const auto entry = state_->find(cmd.type);
     if (!entry) {
@@ -237,11 +259,10 @@ void command_bus::send(command cmd, command_done done) {
     const auto refuse = [&](error why) {
         if (started->claim()) started->finish(fail(std::move(why)));
     };
-    if (state_->in_flight.load(std::memory_order_relaxed) > state_->settings.in_flight_max) {
-        return refuse({bus_errc::busy, "too many commands are in progress; try again shortly"});
-    }
+    if (state_->in_flight.load(std::memory_order_relaxed) > state_->settings.in_flight_max)
+        return refuse(too_many());
     if (cmd.until == no_deadline) cmd.until = monotonic::now() + state_->settings.timeout;
-    auto accepted = accept(std::move(cmd), *entry, state_->auth);
+    auto accepted = accept(std::move(cmd), entry, state_->auth);
     if (!accepted) return refuse(std::move(accepted.error()));
 
     for (const auto& key : accepted->keys) {

@@ -68,6 +68,9 @@ struct accepted_command {
     /// Keys to store with the effect (scoped), none when the client gave none, at most two. Their
     /// stored answer is made with encode_reply / encode_rejection.
     std::vector<std::string> keys;
+    /// Set when `cmd.data` is too large to be held against its schema by the thread that sent it:
+    /// then the handler calls check_data before anything else. Lives as long as the command.
+    std::shared_ptr<const schema> unchecked;
 };
 
 /// Implemented by domain::aggregate_runtime.
@@ -75,8 +78,9 @@ class command_handler {
 public:
     virtual ~command_handler() = default;
     /// Must answer exactly once, at the deadline at the latest (later ones are dropped and
-    /// counted). A command with keys is looked up with `known_answer` before it is decided: that
-    /// reads the store, so it belongs on the handler's workers.
+    /// counted). `check_data` and, for a command with keys, `known_answer` come before it is
+    /// decided: the one may take long, the other reads the store, so both belong on the handler's
+    /// workers.
     virtual void execute(accepted_command, command_done) = 0;
 };
 
@@ -92,6 +96,8 @@ struct command_descriptor {
 [[nodiscard]] std::string encode_reply(const command_reply&);
 [[nodiscard]] std::string encode_rejection(const error&);
 [[nodiscard]] result<command_reply> decode_answer(std::string_view stored);
+/// Holds what is still unchecked against its schema. validation_failed with what is wrong.
+[[nodiscard]] result<void> check_data(accepted_command&);
 /// The answer remembered under one of the command's keys: its reply or refusal, replayed, or
 /// idempotency_conflict. Nothing when no key is known. Blocks on the store.
 [[nodiscard]] std::optional<result<command_reply>> known_answer(store::event_log&,
@@ -116,6 +122,9 @@ public:
     [[nodiscard]] std::vector<command_descriptor> catalogue() const;  ///< by type
 
     void send(command, command_done);
+    /// busy when `send` would refuse whatever command it gets now. For who has work to do before
+    /// it can send: a refusal must cost next to nothing when there are thousands of them.
+    [[nodiscard]] result<void> has_room() const;
 
 private:
     struct state;

@@ -118,6 +118,10 @@ bool aggregate_runtime::state::consider(const std::shared_ptr<lane>& l,
                          "the command waited until its deadline and was not decided"));
         return true;
     }
+    if (auto ok = bus::check_data(who->what); !ok) {
+        who->answer(std::unexpected{std::move(ok.error())});
+        return true;
+    }
     if (!who->looked_up && !who->what.keys.empty()) {
         if (auto known = bus::known_answer(log, who->what)) {
             who->answer(std::move(*known));

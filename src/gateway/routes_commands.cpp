@@ -59,6 +59,7 @@ std::shared_ptr<const void> let_body_go(const api& on, request& asked) {
 }
 
 void send_one(const std::shared_ptr<api>& on, request& asked, responder answer) {
+    if (const auto room = on->services.commands.has_room(); !room) return answer(room.error());
     const auto root = json::parse(asked.body, on->settings.json_depth_max);
     if (!root) return answer(root.error());
     auto what = read_command(*root, "");

@@ -122,6 +122,23 @@ TEST_CASE("commands: data that breaks the schema is refused with pointers below 
     CHECK(w.handler->commands.empty());
 }
 
+TEST_CASE("commands: large data is held against the schema by the handler, once") {
+    command_world w;
+    auto cmd = add_command();
+    cmd.data = R"({"by":"many","note":")" + std::string(1'000, 'x') + R"("})";
+    const auto box = w.send(std::move(cmd));
+    REQUIRE(w.handler->commands.size() == 1);
+    bus::accepted_command& taken = w.handler->commands[0];
+    const auto checked = bus::check_data(taken);
+    REQUIRE_FALSE(checked);
+    CHECK(checked.error().code == bus::bus_errc::validation_failed);
+    CHECK(boost::json::serialize(checked.error().members->at("errors")).find("\"/data/by\"") !=
+          std::string::npos);
+    CHECK_FALSE(taken.unchecked);
+    w.handler->answer(0, std::unexpected{checked.error()});
+    CHECK(box.get().error().code == bus::bus_errc::validation_failed);
+}
+
 TEST_CASE("commands: data travels as the bytes that came in") {
     command_world w;
     auto cmd = add_command();
@@ -238,11 +255,15 @@ TEST_CASE("commands: while the first with a key runs, the second is told so") {
 TEST_CASE("commands: beyond in_flight_max the answer is busy, and room comes back") {
     command_world w{{.in_flight_max = 2}};
     (void)w.send(add_command());
+    CHECK(w.commands.has_room());
     (void)w.send(add_command());
     const auto third = w.send(add_command()).get();
     REQUIRE_FALSE(third);
     CHECK(third.error().code == bus::bus_errc::busy);
+    REQUIRE_FALSE(w.commands.has_room());
+    CHECK(w.commands.has_room().error().code == bus::bus_errc::busy);
     w.handler->answer(0);
+    CHECK(w.commands.has_room());
     const auto fourth = w.send(add_command());
     CHECK(fourth.empty());
     CHECK(w.handler->commands.size() == 3);
