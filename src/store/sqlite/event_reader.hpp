@@ -5,8 +5,8 @@
 #pragma once
 
 #include "store/event_log.hpp"
+#include "store/event_page_impl.hpp"
 #include "store/sqlite/connection.hpp"
-#include "store/sqlite/event_page.hpp"
 #include "store/sqlite/event_row.hpp"
 #include "store/sqlite/postings.hpp"
 #include "store/sqlite/rule_board.hpp"

@@ -11,10 +11,10 @@
 #pragma once
 
 #include "store/append_decision_impl.hpp"
+#include "store/name_cache_impl.hpp"
 #include "store/sqlite/batch_tables.hpp"
 #include "store/sqlite/connection.hpp"
 #include "store/sqlite/event_reader.hpp"
-#include "store/sqlite/name_cache.hpp"
 #include "store/sqlite/postings.hpp"
 #include "store/sqlite/reclaimer.hpp"
 #include "store/sqlite/rule_board.hpp"

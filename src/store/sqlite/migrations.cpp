@@ -1,29 +1,11 @@
 #include "store/sqlite/migrations.hpp"
 
-#include "base/check.hpp"
 #include "base/clock.hpp"
 
-#define XXH_INLINE_ALL
 #include <fmt/format.h>
-#include <xxhash.h>
-
-#include <charconv>
 
 namespace flexcore::store::sqlite {
 namespace {
-
-std::int64_t number_of(const embedded_file& file) {
-    std::int64_t number = 0;
-    const auto [end, problem] =
-        std::from_chars(file.name.data(), file.name.data() + file.name.size(), number);
-    FLEXCORE_CHECK(problem == std::errc{} && *end == '_');
-    return number;
-}
-
-std::string checksum_of(const embedded_file& file) {
-    const auto sum = XXH3_128bits(file.text.data(), file.text.size());
-    return fmt::format("{:016x}{:016x}", sum.high64, sum.low64);
-}
 
 result<void> check_kind(connection& db, std::uint32_t application) {
     const auto found = db.integer("PRAGMA application_id");
@@ -53,30 +35,18 @@ result<void> apply(connection& db, const embedded_file& file) {
     return done;
 }
 
-result<void> check_applied(connection& db, const std::vector<embedded_file>& files,
-                           std::size_t& applied) {
+result<std::vector<applied_migration>> applied_to(connection& db) {
     auto recorded = db.prepare("SELECT number, name, checksum FROM migrations ORDER BY number");
     if (!recorded) return fail(recorded.error());
-    applied = 0;
+    std::vector<applied_migration> all;
     int code = recorded->step();
-    for (; code == SQLITE_ROW; code = recorded->step(), ++applied) {
-        const std::string name{recorded->text(1)};
-        if (applied == files.size()) {
-            return fail(store_errc::newer_schema,
-                        fmt::format("{} was written by a newer version of this program: it has "
-                                    "migration {}, which is not known here",
-                                    db.file(), name));
-        }
-        const auto& file = files[applied];
-        if (recorded->integer(0) != number_of(file) || recorded->text(2) != checksum_of(file)) {
-            return fail(store_errc::newer_schema,
-                        fmt::format("{} was made by another version of this program: its "
-                                    "migration {} is not the one known here as {}",
-                                    db.file(), name, file.name));
-        }
+    for (; code == SQLITE_ROW; code = recorded->step()) {
+        all.push_back({.number = recorded->integer(0),
+                       .name = std::string{recorded->text(1)},
+                       .checksum = std::string{recorded->text(2)}});
     }
     if (code != SQLITE_DONE) return fail(db.failure(code, "read the migrations"));
-    return {};
+    return all;
 }
 
 }  // namespace
@@ -97,10 +67,11 @@ result<void> migrate(connection& db, const std::vector<embedded_file>& files,
             return ok;
         }
     }
-    std::size_t applied = 0;
-    if (auto ok = check_applied(db, files, applied); !ok) return ok;
-    for (; applied < files.size(); ++applied) {
-        if (auto ok = apply(db, files[applied]); !ok) return ok;
+    const auto applied = applied_to(db);
+    if (!applied) return fail(applied.error());
+    if (auto ok = check_applied(db.file(), files, *applied); !ok) return ok;
+    for (std::size_t next = applied->size(); next < files.size(); ++next) {
+        if (auto ok = apply(db, files[next]); !ok) return ok;
     }
     return {};
 }

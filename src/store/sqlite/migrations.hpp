@@ -4,17 +4,12 @@
 //         another content; corrupt when the file is a database of something else.
 #pragma once
 
+#include "store/migration_file_impl.hpp"
 #include "store/sqlite/connection.hpp"
 
-#include <string_view>
 #include <vector>
 
 namespace flexcore::store::sqlite {
-
-struct embedded_file {
-    std::string_view name;  ///< "0001_event_log.sql"
-    std::string_view text;
-};
 
 /// Embedded by CMake, by number.
 [[nodiscard]] const std::vector<embedded_file>& event_migrations();

@@ -1,4 +1,4 @@
-// event_page: copies events out of SQLite's memory into a batch that owns them.
+// event_page: copies events out of a database library's memory into a batch that owns them.
 //
 // Threads: one builds it; the finished batch is immutable.
 #pragma once
@@ -9,7 +9,7 @@
 #include <memory>
 #include <memory_resource>
 
-namespace flexcore::store::sqlite {
+namespace flexcore::store {
 
 class event_page {
 public:
@@ -27,4 +27,4 @@ private:
     std::shared_ptr<std::pmr::monotonic_buffer_resource> memory_;
 };
 
-}  // namespace flexcore::store::sqlite
+}  // namespace flexcore::store

@@ -1,9 +1,9 @@
-#include "store/sqlite/event_page.hpp"
+#include "store/event_page_impl.hpp"
 
 #include <algorithm>
 #include <cstring>
 
-namespace flexcore::store::sqlite {
+namespace flexcore::store {
 namespace {
 
 constexpr std::size_t first_block_max = 64 * 1024;
@@ -53,4 +53,4 @@ std::shared_ptr<const event_batch> event_page::finish() && {
     return std::move(batch_);
 }
 
-}  // namespace flexcore::store::sqlite
+}  // namespace flexcore::store

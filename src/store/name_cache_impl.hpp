@@ -11,7 +11,7 @@
 #include <string_view>
 #include <unordered_map>
 
-namespace flexcore::store::sqlite {
+namespace flexcore::store {
 
 template <class Entry>
 class name_cache {
@@ -74,4 +74,4 @@ private:
     std::list<const key*> recent_;
 };
 
-}  // namespace flexcore::store::sqlite
+}  // namespace flexcore::store

@@ -1,0 +1,1 @@
+-- Read models: generations and their checkpoints; rows stand in a table per model and generation.

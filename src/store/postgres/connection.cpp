@@ -1,0 +1,169 @@
+#include "store/postgres/connection.hpp"
+
+#include "telemetry/log.hpp"
+
+#include <pqxx/connection>
+#include <pqxx/errorhandler>
+#include <pqxx/except>
+#include <pqxx/nontransaction>
+#include <pqxx/prepared_statement>
+
+#include <unordered_set>
+
+namespace flexcore::store::postgres {
+namespace {
+
+constexpr std::chrono::seconds grace{1};  // for the server's own time-out to come first
+
+/// What the server says besides its answers. Sessions ask for warnings only.
+class notices final : public pqxx::errorhandler {
+public:
+    explicit notices(pqxx::connection_base& of) : errorhandler{of} {}
+    bool operator()(const char text[]) noexcept override {
+        warned = true;
+        telemetry::log(telemetry::level::warn, "store", "PostgreSQL warns",
+                       {{"text", std::string_view{text}}});
+        return false;
+    }
+    bool warned = false;
+};
+
+std::string one_line(std::string_view text) {
+    std::string out{text.substr(0, text.find_last_not_of(" \n\r\t") + 1)};
+    std::replace(out.begin(), out.end(), '\n', ' ');
+    return out;
+}
+
+/// By SQLSTATE: PostgreSQL 15, appendix A.
+error failure_of(const pqxx::sql_error& e, std::string_view attempted) {
+    const std::string& state = e.sqlstate();
+    std::string log = fmt::format("{}: {} (SQLSTATE {})", attempted, one_line(e.what()), state);
+    const auto is = [&](std::string_view start) { return state.starts_with(start); };
+    if (is("53100"))
+        return {store_errc::full, "no space is left where the database is", std::move(log)};
+    if (is("57014")) return {store_errc::unavailable, "the database took too long", std::move(log)};
+    if (is("25006")) {
+        return {store_errc::unavailable, "the database server is read-only: a standby?",
+                std::move(log)};
+    }
+    // Lost connections, resources, an operator at work, deadlocks: the next try may succeed.
+    for (const auto* passing : {"08", "40", "53", "55", "57", "58"}) {
+        if (is(passing))
+            return {store_errc::unavailable, "the database is not available", std::move(log)};
+    }
+    return {make_error_code(base_errc::internal), "the database refused a statement",
+            std::move(log)};
+}
+
+error failure_to_connect(const conninfo& where, std::string_view what) {
+    return {store_errc::unavailable, fmt::format("{} cannot be reached", where.place),
+            one_line(what)};
+}
+
+}  // namespace
+
+struct connection::state {
+    state(const connection_settings& s) : settings{s}, session{s.where.text}, heard{session} {}
+
+    /// Everything that may throw or hang goes through here.
+    template <class Work>
+    result<pqxx::result> guarded(std::string_view attempted, Work work) {
+        if (broken) return fail(store_errc::unavailable, "the database session has ended");
+        try {
+            const watch::guard overdue{*settings.overdue, session.sock(),
+                                       monotonic::now() + settings.statement_timeout + grace};
+            pqxx::nontransaction plain{session};
+            return work(plain);
+        } catch (const pqxx::broken_connection& e) {
+            broken = true;
+            return fail(store_errc::unavailable, "the connection to the database was lost",
+                        fmt::format("{}: {}", attempted, one_line(e.what())));
+        } catch (const pqxx::sql_error& e) {
+            if (!session.is_open()) broken = true;
+            return fail(failure_of(e, attempted));
+        } catch (const std::exception& e) {
+            broken = true;  // whatever it was, nobody knows what the session is at
+            return fail(store_errc::unavailable, "the connection to the database was lost",
+                        fmt::format("{}: {}", attempted, one_line(e.what())));
+        }
+    }
+
+    const connection_settings settings;
+    pqxx::connection session;
+    notices heard;  ///< unregistered before the session goes
+    std::unordered_set<const char*> prepared;
+    bool broken = false;
+    bool in_transaction = false;
+};
+
+result<std::unique_ptr<connection>> connection::open(const connection_settings& settings) {
+    std::unique_ptr<state> made;
+    try {
+        made = std::make_unique<state>(settings);
+    } catch (const std::exception& e) {
+        return fail(failure_to_connect(settings.where, e.what()));
+    }
+// A session that comes back by itself would have lost its settings, and a transaction its work.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    made->session.inhibit_reactivation(true);
+#pragma GCC diagnostic pop
+    std::unique_ptr<connection> opened{new connection{std::move(made)}};
+    // Not as start-up options: poolers refuse those.
+    const auto ready = opened->script(fmt::format(
+        "SET search_path TO {}; SET client_min_messages TO warning; SET statement_timeout TO {};"
+        "SET idle_in_transaction_session_timeout TO {}; SET lock_timeout TO {};"
+        "SET synchronous_commit TO on; SET standard_conforming_strings TO on;"
+        "SET extra_float_digits TO 1; SET default_transaction_read_only TO {}",
+        opened->state_->session.quote_name(settings.schema), settings.statement_timeout.count(),
+        settings.statement_timeout.count(), settings.statement_timeout.count(),
+        settings.read_only ? "on" : "off"));
+    if (!ready) return fail(ready.error());
+    return opened;
+}
+
+connection::connection(std::unique_ptr<state> made) : state_{std::move(made)} {}
+connection::~connection() = default;
+
+result<pqxx::result> connection::run(const sql& what, const params& with) {
+    return state_->guarded(what.name, [&](pqxx::nontransaction& plain) {
+        if (state_->prepared.insert(what.name).second) {
+            state_->session.prepare(what.name, what.text);
+        }
+        return plain.exec_prepared(what.name, pqxx::prepare::make_dynamic_params(with.all()));
+    });
+}
+
+result<pqxx::result> connection::script(const std::string& text) {
+    return state_->guarded("script", [&](pqxx::nontransaction& plain) { return plain.exec(text); });
+}
+
+result<void> connection::begin() {
+    if (auto ok = script("BEGIN"); !ok) return fail(ok.error());
+    state_->in_transaction = true;
+    return {};
+}
+
+result<void> connection::commit() {
+    state_->in_transaction = false;
+    if (auto ok = script("COMMIT"); !ok) return fail(ok.error());
+    return {};
+}
+
+void connection::roll_back() noexcept {
+    if (!std::exchange(state_->in_transaction, false) || state_->broken) return;
+    if (!script("ROLLBACK")) state_->broken = true;
+}
+
+bool connection::usable() const noexcept { return !state_->broken; }
+
+bool connection::take_warning() noexcept { return std::exchange(state_->heard.warned, false); }
+
+const std::string& connection::schema() const noexcept { return state_->settings.schema; }
+
+std::string connection::server_version() const {
+    const int version = state_->session.server_version();
+    return fmt::format("{}.{}", version / 10'000, version % 10'000);
+}
+
+}  // namespace flexcore::store::postgres

@@ -1,0 +1,71 @@
+// connection: one session with the database. libpqxx underneath; no exception leaves.
+//
+// Statements: `sql` objects are constants of the program; each is prepared once per session, under
+//             its name. Parameters travel as text.
+// Errors:     unavailable (the connection, the server, a time-out: `usable` says whether the
+//             session goes on), full (53100), base_errc::internal for what only a defect brings
+//             about. The log text has what the server said, never a parameter.
+// Threads:    one at a time.
+#pragma once
+
+#include "base/clock.hpp"
+#include "base/result.hpp"
+#include "store/errc.hpp"
+#include "store/postgres/conninfo.hpp"
+#include "store/postgres/params.hpp"
+#include "store/postgres/watch.hpp"
+
+#include <pqxx/result>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace flexcore::store::postgres {
+
+/// A statement: a unique name of at most 63 bytes, and its text with $1, $2, …
+struct sql {
+    const char* name;
+    const char* text;
+};
+
+struct connection_settings {
+    conninfo where;
+    std::string schema = "flexcore";
+    std::chrono::milliseconds statement_timeout{30'000};  ///< the server's; ours a second later
+    bool read_only = false;
+    std::shared_ptr<watch> overdue;  ///< shared by all sessions of a store
+};
+
+class connection {
+public:
+    /// Connects and sets the session up: search path, time-outs, synchronous_commit=on.
+    [[nodiscard]] static result<std::unique_ptr<connection>> open(const connection_settings&);
+    ~connection();
+    connection(const connection&) = delete;
+    connection& operator=(const connection&) = delete;
+
+    [[nodiscard]] result<pqxx::result> run(const sql&, const params& = {});
+    /// One or more statements without parameters, in one round trip; the last one's rows.
+    [[nodiscard]] result<pqxx::result> script(const std::string& text);
+
+    [[nodiscard]] result<void> begin();
+    /// A failure is ambiguous: the transaction may be there.
+    [[nodiscard]] result<void> commit();
+    void roll_back() noexcept;
+
+    /// False once the session is gone: give it up.
+    [[nodiscard]] bool usable() const noexcept;
+    /// Whether the server has warned since the last call: of a commit, that it "might not have been
+    /// replicated".
+    [[nodiscard]] bool take_warning() noexcept;
+    [[nodiscard]] const std::string& schema() const noexcept;
+    [[nodiscard]] std::string server_version() const;
+
+private:
+    struct state;
+    explicit connection(std::unique_ptr<state>);
+    std::unique_ptr<state> state_;
+};
+
+}  // namespace flexcore::store::postgres

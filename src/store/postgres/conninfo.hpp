@@ -1,0 +1,30 @@
+// conninfo: how to reach the database, from the URL the operator gave.
+//
+// Secrets: the password never stands in a message; `place` is what may be shown.
+// Threads: values.
+#pragma once
+
+#include "base/result.hpp"
+#include "store/errc.hpp"
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+namespace flexcore::store::postgres {
+
+struct conninfo {
+    std::string text;   ///< libpq's "keyword='value' …", what is missing filled in
+    std::string place;  ///< "postgresql://host:port/database" for a person, no user, no password
+};
+
+/// Takes "postgresql://…" or "postgres://…" apart as libpq does: several hosts, sslmode and the
+/// rest included. What the URL leaves open: connect_timeout, keep-alives, application_name,
+/// target_session_attrs=read-write. `password_file`: its first line is the password.
+/// base_errc::invalid_argument names what is wrong; base_errc::io the password file.
+[[nodiscard]] result<conninfo> read_conninfo(std::string_view url, const std::string& password_file,
+                                             std::chrono::seconds connect_timeout);
+
+[[nodiscard]] bool is_postgres_url(std::string_view url) noexcept;
+
+}  // namespace flexcore::store::postgres
