@@ -1,6 +1,7 @@
 // flexcore commands, flexcore queries: what the loaded plugins take and answer.
 #include "base/json.hpp"
 #include "cli/listing_impl.hpp"
+#include "cli/schema_outline.hpp"
 #include "cli/terminal.hpp"
 
 #include <fmt/format.h>
@@ -17,21 +18,14 @@ struct options {
     std::string name;
 };
 
-/// "lines: array, required" per member of an object's schema.
+/// "lines[].sku  string  required  1 to 100 characters" per member, at every depth.
 std::string members_of_schema(const boost::json::object& schema) {
-    const auto* properties = schema.if_contains("properties");
-    if (properties == nullptr || !properties->is_object()) return {};
-    const auto* required = schema.if_contains("required");
-    table t{{"  member", "type", "", "description"}};
-    for (const auto& [name, value] : properties->get_object()) {
-        const boost::json::object empty;
-        const auto& about = value.is_object() ? value.get_object() : empty;
-        bool needed = false;
-        if (required != nullptr && required->is_array())
-            for (const auto& each : required->get_array()) needed |= plain(each) == name;
-        t.add({"  " + std::string{name}, text_member(about, "type"), needed ? "required" : "",
-               text_member(about, "description")});
-    }
+    const auto rows = outline_of(schema);
+    if (rows.empty()) return {};
+    table t{{"  member", "type", "", "must be", "description"}};
+    for (const outline_row& one : rows)
+        t.add({"  " + one.path, one.type, one.required ? "required" : "", one.bounds,
+               one.description});
     std::ostringstream out;
     t.print(out, terminal_columns(1));
     return std::move(out).str();
@@ -103,8 +97,11 @@ void add_kind(subcommand app, context& c, const kind& what) {
     auto o = std::make_shared<options>();
     one.add_option("NAME", o->name, "Only this one, with its members").type_name("");
     add_client_options(one, o->client, c);
-    one.footer(fmt::format("With --json each is one line (NDJSON), with its JSON Schema.\n{}",
-                           what.examples));
+    one.footer(
+        fmt::format("With NAME: each member, required or not, and what it must be; lines[].sku is "
+                    "the sku\nof each element of lines. With --json each is one line (NDJSON), "
+                    "with its JSON\nSchema.\n{}",
+                    what.examples));
     one.callback(
         [o, &what, &c] { c.action = [o, &what, &c] { return run_catalogue(c, *o, what); }; });
 }

@@ -183,9 +183,24 @@ TEST_CASE("cli api: the catalogue says what commands and queries there are and w
     CHECK(contains(command.out, "(plugin counter)"));
     CHECK(contains(command.out, "by"));
     CHECK(run.lines({"queries", "counter.value"}).at(0).at("schema").at("required").at(0) == "id");
+    CHECK(contains(command.out, "1 to 1000000000, default 1"));
     const auto none = run({"commands", "counter.nothing"});
     CHECK(none.code == 1);
     CHECK(contains(none.err, "`flexcore commands` lists them"));
+}
+
+TEST_CASE("cli api: a command's card says what each element of a list must contain") {
+    const house run{{"orders"}};
+    const auto card = run({"commands", "sales.place_order"});
+    INFO(card.out);
+    CHECK(card.code == 0);
+    CHECK(contains(card.out, "string or null"));
+    CHECK(contains(card.out, "at most 10000 elements"));
+    CHECK(contains(card.out, "lines[].sku "));
+    CHECK(contains(card.out, "1 to 100 characters"));
+    CHECK(contains(card.out, "-1000000000 to 1000000000"));
+    const auto query = run({"queries", "sales.top_products"});
+    CHECK(contains(query.out, "1 to 1000, default 10"));
 }
 
 TEST_CASE("cli api: one event by its id, and one append over several streams") {
