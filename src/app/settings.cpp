@@ -12,6 +12,7 @@
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
+#include <initializer_list>
 
 extern char** environ;  // NOLINT: POSIX names it so
 
@@ -32,8 +33,10 @@ bool is_other_variable(std::string_view name) {
 class loading {
 public:
     void file(const std::filesystem::path& path) {
-        for (const file_value& v : read_settings_file(path, problems_))
-            keep(*v.what, v.value, v.where);
+        file_values found = read_settings_file(path, problems_);
+        for (const file_value& v : found.values) keep(*v.what, v.value, v.where);
+        unclear_.merge(found.unclear);
+        file_read_ = found.read;
     }
 
     void environment(const std::map<std::string, std::string>& variables) {
@@ -50,6 +53,8 @@ public:
             if (!name.starts_with(prefix) || is_other_variable(name)) continue;
             if (std::ranges::find(known, name) != known.end()) continue;
             const auto near = nearest_name(name, known);
+            for (const setting& s : setting_table())
+                if (near && s.variable() == *near) unclear_.insert(s.key);
             problems_.push_back(
                 {name, fmt::format("no setting has this variable{}",
                                    near ? fmt::format("; did you mean {}?", *near) : "")});
@@ -58,17 +63,23 @@ public:
 
     void flag(const flag_value& f) {
         const setting* s = find_setting(f.key);
-        if (s == nullptr)
+        if (s == nullptr) {
             problems_.push_back({f.flag, unknown_setting(f.key)});
-        else if (f.adds)
+            unclear_.insert(meant_setting(f.key));
+        } else if (f.adds) {
             add_plugin(*s, f);
-        else
+        } else {
             text(*s, f.text, f.flag);
+        }
     }
 
-    std::expected<loaded_settings, std::vector<settings_problem>> take() {
+    std::expected<loaded_settings, std::vector<settings_problem>> take(named_files named) {
         for (const setting& s : setting_table()) out_.sources.try_emplace(s.key, "default");
-        if (problems_.empty()) check_together(out_, problems_);
+        const is_clear clear = [this](const std::string& key) {
+            return !unclear_.contains(key) && (file_read_ || out_.sources.at(key) != "default");
+        };
+        check_together(out_, clear, problems_);
+        if (named == named_files::looked_at) check_named(out_, clear, problems_);
         if (!problems_.empty()) return std::unexpected{std::move(problems_)};
         return std::move(out_);
     }
@@ -77,12 +88,15 @@ private:
     void keep(const setting& s, const setting_value& value, const std::string& where) {
         s.set(out_.values, value);
         out_.sources[s.key] = where;
+        unclear_.erase(s.key);
     }
     void text(const setting& s, const std::string& from, const std::string& where) {
-        if (auto value = value_from_text(s, from))
+        if (auto value = value_from_text(s, from)) {
             keep(s, *value, where);
-        else
+        } else {
             problems_.push_back({where, value.error().client});
+            unclear_.insert(s.key);
+        }
     }
     void add_plugin(const setting& s, const flag_value& f) {
         if (f.text.empty()) return problems_.push_back({f.flag, "needs the path of a file"});
@@ -101,12 +115,9 @@ private:
 
     loaded_settings out_;
     std::vector<settings_problem> problems_;
+    std::set<std::string> unclear_;
+    bool file_read_ = true;
 };
-
-void demand(bool holds, const loaded_settings& s, const char* key, std::string text,
-            std::vector<settings_problem>& problems) {
-    if (!holds) problems.push_back({s.place_of(key), fmt::format("{} {}", key, text)});
-}
 
 }  // namespace
 
@@ -123,56 +134,63 @@ bool is_loopback(const std::string& host) {
     return ::inet_pton(AF_INET6, host.c_str(), &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
 }
 
-void check_together(const loaded_settings& loaded, std::vector<settings_problem>& problems) {
+void check_together(const loaded_settings& loaded, const is_clear& clear,
+                    std::vector<settings_problem>& problems) {
     const settings& s = loaded.values;
+    // Said of the first of the keys that it is about.
+    const auto demand = [&](bool holds, std::initializer_list<const char*> keys,
+                            const std::string& text) {
+        if (holds || !std::ranges::all_of(keys, clear)) return;
+        const std::string key = *keys.begin();
+        problems.push_back({loaded.place_of(key), fmt::format("{} {}", key, text)});
+    };
     unsigned char address[sizeof(in6_addr)];
     const bool is_address = s.http.host == "localhost" ||
                             ::inet_pton(AF_INET, s.http.host.c_str(), address) == 1 ||
                             ::inet_pton(AF_INET6, s.http.host.c_str(), address) == 1;
-    demand(is_address, loaded, "http.host",
-           fmt::format("must be an IP address or localhost, not \"{}\"", s.http.host), problems);
+    demand(is_address, {"http.host"},
+           fmt::format("must be an IP address or localhost, not \"{}\"", s.http.host));
     if (is_address)
-        demand(is_loopback(s.http.host) || s.security.allow_anonymous_non_loopback, loaded,
-               "http.host",
+        demand(is_loopback(s.http.host) || s.security.allow_anonymous_non_loopback,
+               {"http.host", "security.allow_anonymous_non_loopback"},
                fmt::format("is {}, which is not loopback, and there is no authentication: anybody "
                            "who reaches it could do everything. Listen on 127.0.0.1, or set "
                            "security.allow_anonymous_non_loopback = true when something else keeps "
                            "strangers out",
-                           s.http.host),
-               problems);
+                           s.http.host));
     for (const std::string& one : s.http.cors_origins)
-        demand(canonical_origin(one).has_value(), loaded, "http.cors_origins",
+        demand(canonical_origin(one).has_value(), {"http.cors_origins"},
                fmt::format("must list origins such as \"https://app.example.com:8443\", not "
                            "\"{}\"",
-                           one),
-               problems);
-    demand(s.http.drain < s.runtime.stop_max, loaded, "http.drain_ms",
-           "must be below runtime.stop_ms_max", problems);
-    demand(s.store.url == "sqlite:" || s.store.url == "memory:", loaded, "store.url",
+                           one));
+    demand(s.http.drain < s.runtime.stop_max, {"http.drain_ms", "runtime.stop_ms_max"},
+           "must be below runtime.stop_ms_max");
+    demand(s.store.url == "sqlite:" || s.store.url == "memory:", {"store.url"},
            fmt::format("must be \"sqlite:\" (its files lie in store.data) or \"memory:\", not "
                        "\"{}\"",
-                       mask_url(s.store.url)),
-           problems);
-    demand(!s.store.data.empty(), loaded, "store.data", "must name a folder", problems);
-    demand(s.store.batch_events_max <= s.store.queue_events_max, loaded, "store.batch_events_max",
-           "must not be above store.queue_events_max", problems);
-    demand(s.store.batch_bytes_max <= s.store.queue_bytes_max, loaded, "store.batch_bytes_max",
-           "must not be above store.queue_bytes_max", problems);
-    demand(s.http.body_bytes_max <= s.store.queue_bytes_max, loaded, "http.body_bytes_max",
-           "must not be above store.queue_bytes_max, or such a body could never be written",
-           problems);
-    demand(s.projections.retry_delay <= s.projections.retry_delay_max, loaded,
-           "projections.retry_delay_ms", "must not be above projections.retry_delay_ms_max",
-           problems);
+                       mask_url(s.store.url)));
+    demand(!s.store.data.empty(), {"store.data"}, "must name a folder");
+    demand(s.store.batch_events_max <= s.store.queue_events_max,
+           {"store.batch_events_max", "store.queue_events_max"},
+           "must not be above store.queue_events_max");
+    demand(s.store.batch_bytes_max <= s.store.queue_bytes_max,
+           {"store.batch_bytes_max", "store.queue_bytes_max"},
+           "must not be above store.queue_bytes_max");
+    demand(s.http.body_bytes_max <= s.store.queue_bytes_max,
+           {"http.body_bytes_max", "store.queue_bytes_max"},
+           "must not be above store.queue_bytes_max, or such a body could never be written");
+    demand(s.projections.retry_delay <= s.projections.retry_delay_max,
+           {"projections.retry_delay_ms", "projections.retry_delay_ms_max"},
+           "must not be above projections.retry_delay_ms_max");
 }
 
 std::expected<loaded_settings, std::vector<settings_problem>> load_settings(
-    const setting_inputs& in) {
+    const setting_inputs& in, named_files named) {
     loading load;
     if (in.file) load.file(*in.file);
     load.environment(in.environment);
     for (const flag_value& f : in.flags) load.flag(f);
-    return load.take();
+    return load.take(named);
 }
 
 std::map<std::string, std::string> environment() {

@@ -98,8 +98,12 @@ struct loaded_settings {
     [[nodiscard]] std::string place_of(const std::string& key) const;
 };
 
+/// The files and folders that settings name, beside the settings file itself.
+enum class named_files : std::uint8_t { unseen, looked_at };
+/// With `looked_at` what `check_named_files` finds is among the errors. A wrong value keeps only
+/// those checks back that would look at it.
 [[nodiscard]] std::expected<loaded_settings, std::vector<settings_problem>> load_settings(
-    const setting_inputs&);
+    const setting_inputs&, named_files = named_files::unseen);
 
 /// What the settings name and this machine lacks: files of plugins, folders for them; a data folder
 /// that is a file. Looks only; what it finds is as wrong as a wrong value.

@@ -42,21 +42,29 @@ public:
             else if (is_section(name))
                 inside(name, key, node);
             else
-                problem(key.source(), unknown_setting(name));
+                unknown(key, name);
         }
     }
 
     /// The problems in the order of the file, whatever the order of the table.
-    [[nodiscard]] std::vector<file_value> take() {
+    [[nodiscard]] file_values take() {
         std::ranges::stable_sort(found_, {}, &finding::at);
         for (finding& each : found_) problems_.push_back(std::move(each.problem));
-        return std::move(values_);
+        return std::move(out_);
     }
 
 private:
     static bool is_section(const std::string& name) {
         return std::ranges::any_of(setting_table(),
                                    [&](const setting& s) { return s.section() == name; });
+    }
+
+    void unknown(const toml::key& key, const std::string& name) {
+        problem(key.source(), unknown_setting(name));
+        // "[stroe]": everything that it holds was meant for another section.
+        const std::string meant = meant_setting(name);
+        for (const setting& s : setting_table())
+            if (s.key == meant || s.section() == meant) out_.unclear.insert(s.key);
     }
 
     void inside(const std::string& name, const toml::key& key, const toml::node& node) {
@@ -97,7 +105,7 @@ private:
             if (const auto text = element.value_exact<std::string>())
                 all.push_back(*text);
             else
-                problem(element.source(), fmt::format("{} holds texts only", s.key));
+                wrong(s, element, fmt::format("{} holds texts only", s.key));
         }
         keep(s, array, std::move(all));
     }
@@ -110,7 +118,7 @@ private:
             } else if (const toml::table* table = element.as_table()) {
                 if (auto entry = plugin(s, *table)) all.push_back(std::move(*entry));
             } else {
-                problem(element.source(), fmt::format("{} must be {}", s.key, expectation(s)));
+                wrong(s, element, fmt::format("{} must be {}", s.key, expectation(s)));
             }
         }
         keep(s, array, std::move(all));
@@ -148,12 +156,16 @@ private:
 
     void keep(const setting& s, const toml::node& node, result<setting_value> read) {
         if (read)
-            values_.push_back({&s, std::move(*read), place(node.source())});
+            out_.values.push_back({&s, std::move(*read), place(node.source())});
         else
-            problem(node.source(), read.error().client);
+            wrong(s, node, read.error().client);
     }
     void wrong_type(const setting& s, const toml::node& node, std::string_view found) {
-        problem(node.source(), fmt::format("{} must be {}, not {}", s.key, expectation(s), found));
+        wrong(s, node, fmt::format("{} must be {}, not {}", s.key, expectation(s), found));
+    }
+    void wrong(const setting& s, const toml::node& node, std::string text) {
+        out_.unclear.insert(s.key);
+        problem(node.source(), std::move(text));
     }
     void problem(const toml::source_region& region, std::string text) {
         found_.push_back(
@@ -170,7 +182,7 @@ private:
     std::string file_;
     std::vector<settings_problem>& problems_;
     std::vector<finding> found_;
-    std::vector<file_value> values_;
+    file_values out_;
 };
 
 /// The whole file; the error says why not.
@@ -185,6 +197,12 @@ result<std::string> text_of(const std::filesystem::path& path) {
         text.append(part.data(), static_cast<std::size_t>(file.gcount()));
     if (file.bad()) return fail(base_errc::io, "reading it failed");
     return text;
+}
+
+file_values nothing_read() {
+    file_values none;
+    none.read = false;
+    return none;
 }
 
 /// Whether the parser stops at an assumption of its own within the first lines.
@@ -212,32 +230,35 @@ std::size_t breaking_line(std::string_view text) {
 
 }  // namespace
 
-std::string unknown_setting(const std::string& key) {
+std::string meant_setting(const std::string& key) {
     std::set<std::string> names;
     for (const setting& s : setting_table()) {
         names.insert(s.key);
         if (key.find('.') == std::string::npos) names.insert(s.section());
     }
     const std::vector<std::string> candidates{names.begin(), names.end()};
-    auto near = nearest_name(key, candidates);
-    if (!near) {
-        // The right name in the wrong section, or without one.
-        const std::string name = key.substr(key.rfind('.') + 1);
-        for (const setting& s : setting_table())
-            if (!near && s.name() == name) near = s.key;
-    }
-    return fmt::format(
-        "unknown setting {}{}", key,
-        near ? fmt::format("; did you mean {}?", *near) : "; `flexcore config show` lists all");
+    if (const auto near = nearest_name(key, candidates)) return std::string{*near};
+    // The right name in the wrong section, or without one.
+    const std::string name = key.substr(key.rfind('.') + 1);
+    for (const setting& s : setting_table())
+        if (s.name() == name) return s.key;
+    return {};
 }
 
-std::vector<file_value> read_settings_file(const std::filesystem::path& path,
-                                           std::vector<settings_problem>& problems) {
+std::string unknown_setting(const std::string& key) {
+    const std::string meant = meant_setting(key);
+    return fmt::format("unknown setting {}{}", key,
+                       meant.empty() ? "; `flexcore config show` lists all"
+                                     : fmt::format("; did you mean {}?", meant));
+}
+
+file_values read_settings_file(const std::filesystem::path& path,
+                               std::vector<settings_problem>& problems) {
     const auto text = text_of(path);
     if (!text) {
         problems.push_back({path.empty() ? "the settings file" : path.string(),
                             "cannot be read: " + text.error().client});
-        return {};
+        return nothing_read();
     }
     try {
         const toml::table table = toml::parse(std::string_view{*text}, path.string());
@@ -248,12 +269,12 @@ std::vector<file_value> read_settings_file(const std::filesystem::path& path,
         problems.push_back(
             {fmt::format("{}:{}:{}", path.string(), e.source().begin.line, e.source().begin.column),
              std::string{e.description()}});
-        return {};
+        return nothing_read();
     } catch (const broken_assumption&) {
         problems.push_back({fmt::format("{}:{}", path.string(), breaking_line(*text)),
                             "is not TOML: a name of letters, digits, - and _ is expected, or one "
                             "in quotes"});
-        return {};
+        return nothing_read();
     }
 }
 

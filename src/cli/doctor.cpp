@@ -9,7 +9,8 @@
 #include <algorithm>
 #include <memory>
 #include <ostream>
-#include <utility>
+#include <string>
+#include <vector>
 
 namespace flexcore::cli {
 namespace {
@@ -26,21 +27,22 @@ std::string_view name_of(verdict is) {
     return "bad";
 }
 
-std::vector<finding> findings_of(
-    const std::expected<app::loaded_settings, std::vector<app::settings_problem>>& loaded) {
+std::vector<finding> findings_of(const context& c, const serve_options& o) {
     std::vector<finding> all;
-    const auto wrong = loaded ? check_named_files(*loaded) : loaded.error();
-    all.reserve(wrong.size());
-    for (const auto& [where, text] : wrong)
-        all.push_back({"settings", verdict::bad, fmt::format("{}: {}", where, text),
-                       "the server would not start; mend it (`flexcore config check`)"});
+    const auto loaded = load_settings_of(c, o, app::named_files::looked_at);
+    if (!loaded)
+        for (const auto& [where, text] : loaded.error())
+            all.push_back({"settings", verdict::bad, fmt::format("{}: {}", where, text),
+                           "the server would not start; mend it (`flexcore config check`)"});
     if (loaded)
         for (const auto& [where, text] : loaded->doubts)
             all.push_back({"settings", verdict::warn, fmt::format("{}: {}", where, text),
                            "the server would start; see whether it is meant so"});
     if (all.empty()) all.push_back({"settings", verdict::ok, "valid", {}});
-    // With settings that are not valid the rest is still worth knowing, for the defaults.
-    const app::settings values = loaded ? loaded->values : app::settings{};
+    // The rest is still worth knowing: for the values when only a file is missing that they name,
+    // else for the defaults.
+    const auto read = load_settings_of(c, o, app::named_files::unseen);
+    const app::settings values = read ? read->values : app::settings{};
     check_versions(all);
     check_limits(values, all);
     check_disk(values, all);
@@ -49,8 +51,38 @@ std::vector<finding> findings_of(
     return all;
 }
 
+/// A piece of advice, and the checks it is for: one for each finding.
+struct advice {
+    std::string text;
+    std::vector<std::string> checks;
+};
+std::vector<advice> advice_of(const std::vector<finding>& all) {
+    std::vector<advice> out;
+    for (const finding& each : all) {
+        if (each.advice.empty()) continue;
+        const auto known = std::ranges::find(out, each.advice, &advice::text);
+        if (known == out.end())
+            out.push_back({each.advice, {each.check}});
+        else
+            known->checks.push_back(each.check);
+    }
+    return out;
+}
+
+/// "settings (3 findings)", "disk, free space".
+std::string subjects_of(const std::vector<std::string>& checks) {
+    std::string out;
+    for (auto at = checks.begin(); at != checks.end(); ++at) {
+        if (std::find(checks.begin(), at, *at) != at) continue;
+        const auto times = std::count(at, checks.end(), *at);
+        out += fmt::format("{}{}", out.empty() ? "" : ", ", *at);
+        if (times > 1) out += fmt::format(" ({} findings)", times);
+    }
+    return out;
+}
+
 int doctor(const context& c, const serve_options& o, bool json) {
-    const auto all = findings_of(load_settings_of(c, o));
+    const auto all = findings_of(c, o);
     const bool bad =
         std::ranges::any_of(all, [](const finding& f) { return f.is == verdict::bad; });
     if (json) {
@@ -68,12 +100,10 @@ int doctor(const context& c, const serve_options& o, bool json) {
     table t{{"", "check", "found"}};
     for (const finding& each : all) t.add({std::string{name_of(each.is)}, each.check, each.found});
     t.print(c.io.out, 0);
-    bool first = true;
-    for (const finding& each : all) {
-        if (each.advice.empty()) continue;
-        if (std::exchange(first, false)) c.io.out << "\nto change:\n";
-        c.io.out << fmt::format("  {}: {}\n", each.check, printable(each.advice));
-    }
+    const auto advised = advice_of(all);
+    if (!advised.empty()) c.io.out << "\nto change:\n";
+    for (const auto& [text, checks] : advised)
+        c.io.out << fmt::format("  {}: {}\n", subjects_of(checks), printable(text));
     return bad ? exit_refused : exit_done;
 }
 

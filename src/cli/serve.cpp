@@ -42,10 +42,8 @@ int refuse(const context& c, const std::vector<app::settings_problem>& problems,
 }
 
 int serve(const context& c, const serve_options& o, const std::string& port_file) {
-    const auto loaded = load_settings_of(c, o);
+    const auto loaded = load_settings_of(c, o, app::named_files::looked_at);
     if (!loaded) return refuse(c, loaded.error(), false);
-    if (const auto wrong = check_named_files(*loaded); !wrong.empty())
-        return refuse(c, wrong, false);
     const auto served = app::serve(*loaded, {port_file}, c.io.out);
     // Whether anybody read the greeting does not matter to a server.
     c.io.out.clear();
@@ -60,10 +58,8 @@ int serve(const context& c, const serve_options& o, const std::string& port_file
 }
 
 int check(const context& c, const serve_options& o, bool json) {
-    const auto loaded = load_settings_of(c, o);
+    const auto loaded = load_settings_of(c, o, app::named_files::looked_at);
     if (!loaded) return refuse(c, loaded.error(), json);
-    if (const auto wrong = check_named_files(*loaded); !wrong.empty())
-        return refuse(c, wrong, json);
     const auto set =
         std::ranges::count_if(loaded->sources, [](const auto& s) { return s.second != "default"; });
     if (json)
@@ -74,7 +70,7 @@ int check(const context& c, const serve_options& o, bool json) {
 }
 
 int show(const context& c, const serve_options& o, bool json) {
-    const auto loaded = load_settings_of(c, o);
+    const auto loaded = load_settings_of(c, o, app::named_files::unseen);
     if (!loaded) return refuse(c, loaded.error(), json);
     if (json)
         c.io.out << app::settings_as_json(*loaded) << '\n';
@@ -107,14 +103,14 @@ std::string add_set(std::vector<app::flag_value>& flags, const std::string& pair
 }  // namespace
 
 std::expected<app::loaded_settings, std::vector<app::settings_problem>> load_settings_of(
-    const context& c, const serve_options& o) {
+    const context& c, const serve_options& o, app::named_files named) {
     app::setting_inputs in{std::nullopt, c.environment, o.flags};
     const auto variable = c.environment.find("FLEXCORE_CONFIG");
     if (o.config)
         in.file = *o.config;
     else if (variable != c.environment.end() && !variable->second.empty())
         in.file = variable->second;
-    return app::load_settings(in);
+    return app::load_settings(in, named);
 }
 
 void add_serve_options(subcommand app, serve_options& o) {

@@ -20,6 +20,6 @@ void add_serve_options(subcommand, serve_options&);
 
 /// The settings that these flags, the environment and the file give together.
 [[nodiscard]] std::expected<app::loaded_settings, std::vector<app::settings_problem>>
-load_settings_of(const context&, const serve_options&);
+load_settings_of(const context&, const serve_options&, app::named_files);
 
 }  // namespace flexcore::cli

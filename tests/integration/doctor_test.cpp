@@ -61,6 +61,12 @@ TEST_CASE("doctor: wrong settings, a taken port and a folder that cannot be are 
     CHECK(settings.code == 1);
     CHECK(settings.answer.at("fit") == false);
     CHECK(contains(settings.of("settings").at("found").as_string(), "s.toml:2:1"));
+    write_file(folder / "more.toml", "[http]\nprot = 1\nport = \"x\"\n[store]\nurl = \"y\"\n");
+    const auto several = cli({"doctor", "--config", (folder / "more.toml").string()});
+    CHECK(several.code == 1);
+    CHECK(count_of(several.out, "bad   settings") == 3);
+    CHECK(contains(several.out, "  settings (3 findings): the server would not start"));
+    CHECK(count_of(several.out, "the server would not start") == 1);
     const auto place = doctor({"--data", (folder / "file").string(), "--listen", "127.0.0.1:0"});
     CHECK(place.code == 1);
     CHECK(place.of("data folder").at("verdict") == "bad");

@@ -9,12 +9,16 @@ using namespace flexcore::test;
 
 TEST_CASE("config check: every mistake is listed with its place, exit code 2") {
     const temp_folder folder;
-    write_file(folder / "s.toml", "[http]\nprot = 1\n[log]\nlevel = \"loud\"\n");
+    write_file(folder / "s.toml",
+               "[http]\nprot = 1\n[log]\nlevel = \"loud\"\n[store]\nurl = \"mysql://x\"\n"
+               "[plugins]\nload = [\"nope.so\"]\n");
     const auto checked = cli({"config", "check", "--config", (folder / "s.toml").string()}, {},
                              {{"FLEXCORE_HTTP_DRAIN_MS", "later"}});
     CHECK(checked.code == 2);
     CHECK(contains(checked.err, "s.toml:2:1: unknown setting http.prot; did you mean http.port?"));
     CHECK(contains(checked.err, "s.toml:4:9: log.level must be one of"));
+    CHECK(contains(checked.err, "s.toml:6:7: store.url must be"));
+    CHECK(contains(checked.err, "s.toml:8:9: the plugin nope.so cannot be loaded"));
     CHECK(contains(checked.err, "FLEXCORE_HTTP_DRAIN_MS: "));
     write_file(folder / "s.toml", "[http]\nport = 1\n");
     const auto good = cli({"config", "check", "--config", (folder / "s.toml").string()});

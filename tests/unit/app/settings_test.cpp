@@ -125,6 +125,54 @@ TEST_CASE("settings: all errors are listed at once, each with its place") {
     CHECK(contains(by_place["--set http.drain"], "did you mean http.drain_ms?"));
 }
 
+TEST_CASE(
+    "settings: wrong names, wrong types, wrong values and missing files are listed together") {
+    from_file load{
+        "[http]\n"
+        "prot = 80\n"
+        "host = \"example.org\"\n"
+        "[store]\n"
+        "url = \"mysql://x\"\n"
+        "batch_events_max = \"many\"\n"
+        "[plugins]\n"
+        "load = [\"nope.so\"]\n"};
+    load.in.flags = {{"projections.retry_delay_ms", "10min", "--set projections.retry_delay_ms"}};
+    const auto all = load_settings(load.in, named_files::looked_at);
+    REQUIRE_FALSE(all);
+    std::vector<std::string> places;
+    for (const auto& p : all.error()) places.push_back(p.where);
+    std::ranges::sort(places);
+    CHECK(places == std::vector<std::string>{"--set projections.retry_delay_ms", load.place("2:1"),
+                                             load.place("3:8"), load.place("5:7"),
+                                             load.place("6:20"), load.place("8:9")});
+    CHECK(load.problems().size() == 5);  // no file is looked at without being asked for
+}
+
+TEST_CASE("settings: what only follows from another mistake is not said") {
+    const auto count = [](const char* text, std::vector<flag_value> flags = {}) {
+        from_file load{text};
+        load.in.flags = std::move(flags);
+        return load.problems().size();
+    };
+    const flag_value small{"runtime.stop_ms_max", "1s", "--set runtime.stop_ms_max"};
+    // Against the default of a value that was meant to be another.
+    CHECK(count("http.drain_ms = \"x\"", {small}) == 1);
+    CHECK(count("http.drian_ms = 10", {small}) == 1);
+    CHECK(count("[htpp]\ndrain_ms = 10", {small}) == 1);
+    CHECK(count("[http]\ndrain_ms = = 10", {small}) == 1);
+    CHECK(count("", {small, {"http.drian_ms", "10", "--set http.drian_ms"}}) == 1);
+    // A flag puts right what the file has wrong, so it counts.
+    CHECK(count("http.drain_ms = \"x\"", {small, {"http.drain_ms", "5s", "--set"}}) == 2);
+    CHECK(count("[http]\nport = = 1", {{"http.host", "0.0.0.0", "--listen"},
+                                       {"security.allow_anonymous_non_loopback", "false", "-"}}) ==
+          2);
+    from_file dirs{"[plugins]\ndirs = [\"/nowhere\"]\nload = [\"/proc/self/exe\"]\n"};
+    const auto all = load_settings(dirs.in, named_files::looked_at);
+    REQUIRE_FALSE(all);
+    REQUIRE(all.error().size() == 1);
+    CHECK(contains(all.error()[0].text, "plugins.dirs names /nowhere"));
+}
+
 TEST_CASE("settings: the errors of a file come in its order") {
     from_file load{
         "[store]\ndta = 1\n[http]\nprot = 1\nport = \"x\"\n[foo]\nx = 1\n[[plugins.load]]\nfil = "
