@@ -26,6 +26,12 @@ std::string member(const boost::json::object& problem, std::string_view name) {
     return value == nullptr ? std::string{} : printable(plain(*value));
 }
 
+/// Whether the server itself is at fault, a plugin of it included: its log says more than it told.
+bool is_servers_fault(const boost::json::object& problem) {
+    const auto* code = problem.if_contains("code");
+    return code != nullptr && (plain(*code) == "internal" || plain(*code) == "plugin_failed");
+}
+
 /// One line per entry of an "errors" or "failures" list.
 void append_entries(std::string& out, const boost::json::value& list) {
     const auto* entries = list.if_array();
@@ -102,6 +108,7 @@ error refusal_of(int status, std::string_view body) {
                  name != "instance" && name != "code")
             out += fmt::format("\n  {}: {}", printable(name), printable(plain(value)));
     }
+    if (is_servers_fault(*problem)) out += fmt::format("\n  {}", why_in_the_log);
     error refused{make_error_code(cli_errc::refused), std::move(out)};
     refused.members = std::make_shared<const boost::json::object>(*problem);
     return refused;
@@ -109,8 +116,9 @@ error refusal_of(int status, std::string_view body) {
 
 int report(const context& c, const error& e) {
     const bool usage = e.code == base_errc::invalid_argument || e.code == cli_errc::bad_input;
-    c.io.err << fmt::format("{}: {}\n", e.code == cli_errc::refused ? "refused" : "error",
-                            e.client);
+    const bool failed = e.members && is_servers_fault(*e.members);
+    const char* what = failed ? "failed" : e.code == cli_errc::refused ? "refused" : "error";
+    c.io.err << fmt::format("{}: {}\n", what, e.client);
     return usage ? exit_usage : exit_refused;
 }
 

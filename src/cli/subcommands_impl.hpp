@@ -65,10 +65,14 @@ void add_client_options(subcommand, client_options&, const context&);
 /// Asks, and turns every answer that is no 2xx into cli_errc::refused carrying its problem text.
 [[nodiscard]] result<http_answer> ask(http_client&, const client_options&, http_request);
 /// cli_errc::refused with a problem document: as text its title, status, code, detail, pointers
-/// and the rest; whole in `members`.
+/// and the rest, and where to look further when the server itself is at fault; whole in `members`.
 [[nodiscard]] error refusal_of(int status, std::string_view body);
+/// Said of a failure of the server's own or of a plugin's.
+inline constexpr const char* why_in_the_log =
+    "the server's log (standard error, or log.file) says why, in the lines with this request_id";
 
-/// Prints "error: …" and gives the exit code: 2 for a wrong argument, else 1.
+/// Prints "error: …", "refused: …" or, when the server is at fault, "failed: …", and gives the exit
+/// code: 2 for a wrong argument, else 1.
 [[nodiscard]] int report(const context&, const error&);
 /// The same; with --json also the problem document on standard output, or {"code","detail"} when
 /// there was no answer. Wrong arguments are said in text only.

@@ -106,6 +106,34 @@ TEST_CASE("cli: a refusal exits 1 and says title, detail and where") {
     CHECK(contains(none.err, "404 not_found"));
 }
 
+TEST_CASE("cli: when a plugin fails, what is said leads to the server's log") {
+    const auto folder = plugin_file("").parent_path().parent_path() / "tests" / "plugins";
+    server s{
+        {.plugins = {(folder / "throws.so").string()}, .args = {"--plugin-dir", folder.string()}}};
+    for (const std::vector<std::string>& args :
+         {std::vector<std::string>{"command", "send", "throws.do", "x"},
+          {"query", "throws.query"},
+          {"plugins", "execute", "throws", "--data", "x"}}) {
+        auto all = args;
+        all.insert(all.end(), {"--url", s.url()});
+        const auto failed = cli(all);
+        INFO(failed.err);
+        CHECK(failed.code == 1);
+        CHECK(failed.err.starts_with("failed: "));
+        const auto at = failed.err.find("request_id: ");
+        REQUIRE(at != std::string::npos);
+        const auto begin = at + std::string{"request_id: "}.size();
+        const std::string id = failed.err.substr(begin, failed.err.find('\n', begin) - begin);
+        CHECK(contains(failed.err, "the server's log"));
+        CHECK(wait_until([&] { return contains(s.log(), "request_id=" + id); }));
+    }
+    const auto many =
+        cli({"command", "send", "--file", "-", "--url", s.url()}, R"({"type":"throws.do","id":"x"})"
+                                                                  "\n");
+    CHECK(many.code == 1);
+    CHECK(contains(many.out, "the server's log"));
+}
+
 TEST_CASE("cli: a command_id makes sending again safe") {
     server s{{.plugins = {"counter"}}};
     for (int i = 0; i < 2; ++i) {
