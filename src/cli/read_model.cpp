@@ -7,6 +7,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <ostream>
 
 namespace flexcore::cli {
@@ -19,6 +20,9 @@ struct options {
     std::string model, key, order, min_position, wait_ms;
     std::vector<std::string> where;
 };
+
+// Below every number that JSON can carry here.
+constexpr const char* least_number = "-1.7976931348623157e308";
 
 struct comparison {
     std::string_view sign, name;
@@ -85,6 +89,44 @@ std::string table_of_rows(const std::vector<std::string>& items) {
     return table_of(rows);
 }
 
+/// Whether any row has `value` or more in the field: `""` asks for texts, the least number for
+/// numbers. The row when there is one.
+std::optional<boost::json::value> one_from(http_client& client, const options& o,
+                                           const std::string& field, const char* value) {
+    list_options one;
+    one.limit = 1;
+    const auto got = fetch_list(client, o.client, path_of("read-models", o.model),
+                                {{fmt::format("where[{}][ge]", field), value}}, one);
+    if (!got || got->items.empty()) return std::nullopt;
+    const auto parsed = json::to_value(got->items.front(), 2 * json::depth_max_default);
+    if (!parsed) return std::nullopt;
+    return *parsed;
+}
+
+/// A text is compared with texts alone, so with a field of numbers it finds nothing: legal, and
+/// hardly meant. (A number for a field of texts the server takes as that text.)
+std::string note_on(http_client& client, const options& o, const std::string& condition) {
+    const std::size_t at = condition.find_first_of("<>=");
+    const std::string field = condition.substr(0, at);
+    const std::size_t behind = condition.find("=", at) == at + 1 ? at + 2 : at + 1;
+    const std::string value = condition.substr(behind);
+    const auto json = json::parse(value);
+    if (json && json->type() != json::kind::string && json->type() != json::kind::array &&
+        json->type() != json::kind::object)
+        return {};
+    if (one_from(client, o, field, "\"\"")) return {};
+    const auto number = one_from(client, o, field, least_number);
+    if (!number) return {};
+    const auto* row = number->is_object() ? number->get_object().if_contains("row") : nullptr;
+    const auto* held =
+        row != nullptr && row->is_object() ? row->get_object().if_contains(field) : nullptr;
+    const bool truths = held != nullptr && held->is_bool();
+    return fmt::format("note: no row can meet {}: {} holds {} only, and {} is a text\n",
+                       printable(condition), printable(field),
+                       truths ? "true and false" : "numbers",
+                       value.empty() ? "\"\"" : printable(value));
+}
+
 int list(const context& c, const options& o) {
     if (o.model.empty()) {
         if (o.where.empty() && o.order.empty()) return list_models(c, o);
@@ -102,6 +144,8 @@ int list(const context& c, const options& o) {
         const auto got =
             fetch_list(client, o.client, path_of("read-models", o.model), parameters, o.list);
         if (!got) return fail(got.error());
+        if (got->items.empty() && !o.watch.on)
+            for (const std::string& each : o.where) c.io.err << note_on(client, o, each);
         if (o.client.json) return lines_of(got->items);
         if (got->items.empty()) return std::string{"no rows\n"};
         return table_of_rows(got->items) +
@@ -156,7 +200,8 @@ void add_read_model(subcommand app, context& c) {
         add_client_options(one, o->client, c);
         one.footer(
             "Rows are found and ordered by indexed fields only: the list of read models names\n"
-            "them. With --json each item is one line (NDJSON).\n"
+            "them. A number is compared with numbers, a text with texts; what can therefore find\n"
+            "nothing is said in a note. With --json each item is one line (NDJSON).\n"
             "Examples:\n"
             "  flexcore read-model list\n"
             "  flexcore read-model list orders --where status=shipped --where "

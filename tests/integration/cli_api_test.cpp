@@ -175,6 +175,29 @@ TEST_CASE("cli api: rows of read models by key, and by conditions in an order") 
     CHECK(contains(unindexed.err, "colour"));
 }
 
+TEST_CASE("cli api: a condition that no row can meet is noted, one that only meets none is not") {
+    const house run;
+    run.increment("c1", 1);
+    run.settle();
+    const auto listed = [&](const char* condition) {
+        auto done = run({"read-model", "list", "counters", "--where", condition});
+        CHECK(done.code == 0);
+        CHECK(done.out == "no rows\n");
+        return std::move(done.err);
+    };
+    CHECK(listed("value>abc") ==
+          "note: no row can meet value>abc: value holds numbers only, and abc is a text\n");
+    CHECK(contains(listed("value="), R"(and "" is a text)"));
+    CHECK(contains(listed(R"(value<="7")"), "numbers only"));
+    CHECK(listed("value>1000").empty());
+    CHECK(listed("value=null").empty());
+    const auto json = run({"read-model", "list", "counters", "--where", "value>=abc", "--json"});
+    CHECK(json.out.empty());
+    CHECK(contains(json.err, "no row can meet value>=abc"));
+    const house orders{{"orders"}};
+    CHECK(orders({"read-model", "list", "orders", "--where", "total_minor>abc"}).err.empty());
+}
+
 TEST_CASE("cli api: the catalogue says what commands and queries there are and what they take") {
     const house run;
     CHECK(contains(run({"commands"}).out, "counter.increment"));
