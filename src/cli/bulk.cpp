@@ -22,6 +22,11 @@ constexpr std::size_t queue_lines_max = 1'000;
 constexpr std::size_t queue_bytes_max = 8u << 20;
 constexpr int status_busy = 503;
 
+/// Depends on what there is, not on the line alone: the domain's no, a conflict, a deleted stream.
+bool is_of_its_time(std::int64_t status) {
+    return status == 422 || status == 409 || status == 410;  // NOLINT: they are called so
+}
+
 /// Lines of one connection on their way from the reader.
 class lane {
 public:
@@ -69,6 +74,12 @@ std::string text_of(const boost::json::object& object, std::string_view name) {
     return std::string{std::string_view{value->get_string()}};
 }
 
+std::uint64_t sum_of(const std::map<std::string, bulk_reason>& reasons) {
+    std::uint64_t sum = 0;
+    for (const auto& [name, reason] : reasons) sum += reason.count;
+    return sum;
+}
+
 std::chrono::milliseconds shaken(std::chrono::milliseconds pause) {
     thread_local std::minstd_rand random{std::random_device{}()};
     return std::chrono::milliseconds{
@@ -99,19 +110,14 @@ bulk_answer judge(std::string_view line) {
         answer.verdict = bulk_verdict::failed;
     else if (status < 400)
         answer.verdict = bulk_verdict::accepted;
+    else if (!is_of_its_time(status))
+        answer.verdict = bulk_verdict::invalid;
     return answer;
 }
 
-std::uint64_t bulk_tally::refused_count() const {
-    std::uint64_t sum = 0;
-    for (const auto& [name, reason] : refused) sum += reason.count;
-    return sum;
-}
-std::uint64_t bulk_tally::failed_count() const {
-    std::uint64_t sum = 0;
-    for (const auto& [name, reason] : failed) sum += reason.count;
-    return sum;
-}
+std::uint64_t bulk_tally::refused_count() const { return sum_of(refused); }
+std::uint64_t bulk_tally::invalid_count() const { return sum_of(invalid); }
+std::uint64_t bulk_tally::failed_count() const { return sum_of(failed); }
 
 struct bulk::state {
     bulk_settings settings;
@@ -152,6 +158,8 @@ struct bulk::state {
             accept(line);
         else if (answer.verdict == bulk_verdict::refused)
             count(&bulk_tally::refused, line, answer.reason, answer.detail);
+        else if (answer.verdict == bulk_verdict::invalid)
+            count(&bulk_tally::invalid, line, answer.reason, answer.detail);
         else
             count(&bulk_tally::failed, line, answer.reason, answer.detail);
     }
@@ -253,7 +261,7 @@ bulk_tally bulk::run(std::istream& in) {
             bulk_line bad;
             bad.number = number;
             bad.input_bytes = text.size() + 1;
-            state_->count(&bulk_tally::refused, bad, "invalid_line", line.error().client);
+            state_->count(&bulk_tally::invalid, bad, "invalid_line", line.error().client);
             continue;
         }
         ++sent;

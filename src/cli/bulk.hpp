@@ -55,17 +55,19 @@ struct bulk_tally {
     std::uint64_t sent = 0;  ///< lines read and given to the server
     std::uint64_t accepted = 0;
     std::uint64_t again = 0;                     ///< times a line was sent once more
-    std::map<std::string, bulk_reason> refused;  ///< by reason or code: the server said no
+    std::map<std::string, bulk_reason> refused;  ///< by reason or code: not as things stand
+    std::map<std::string, bulk_reason> invalid;  ///< by code: wrong as the line stands
     std::map<std::string, bulk_reason> failed;   ///< no answer, or an answer that is not final
     bool stopped = false;  ///< before the end of the input: later lines were not read
     double seconds = 0;
 
     [[nodiscard]] std::uint64_t refused_count() const;
+    [[nodiscard]] std::uint64_t invalid_count() const;
     [[nodiscard]] std::uint64_t failed_count() const;
 };
 
 /// Makes a line ready: its key and whether it may be repeated. Errors: cli_errc::bad_input (the
-/// line is refused as "invalid_line" without being sent).
+/// line counts as invalid, "invalid_line", without being sent).
 using bulk_prepare = std::function<result<bulk_line>(std::string_view text)>;
 
 /// What stays true while it runs; for the progress line.
@@ -91,8 +93,17 @@ private:
     std::unique_ptr<state> state_;
 };
 
-/// How an answer line, or a whole answer, ends a line.
-enum class bulk_verdict : std::uint8_t { accepted, refused, failed, again, again_if_repeatable };
+/// How an answer line, or a whole answer, ends a line. Refused: by the domain, a conflict or a
+/// deleted stream (422, 409, 410), so at another time it might be taken. Invalid: the others of
+/// 4xx, which would say the same again.
+enum class bulk_verdict : std::uint8_t {
+    accepted,
+    refused,
+    invalid,
+    failed,
+    again,
+    again_if_repeatable
+};
 struct bulk_answer {
     bulk_verdict verdict = bulk_verdict::accepted;
     std::string reason;  ///< the domain's reason, or the code

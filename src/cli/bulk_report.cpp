@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <boost/json/serialize.hpp>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <csignal>
@@ -34,9 +35,15 @@ void print(std::ostream& out, const bulk_tally& tally, const std::string& noun) 
     out << fmt::format("accepted  {}\n", grouped(tally.accepted));
     out << fmt::format("refused   {}\n", grouped(tally.refused_count()));
     print_reasons(out, tally.refused);
+    if (tally.invalid_count() != 0) {
+        out << fmt::format("invalid   {}\n", grouped(tally.invalid_count()));
+        print_reasons(out, tally.invalid);
+    }
     if (tally.failed_count() != 0) {
         out << fmt::format("failed    {}\n", grouped(tally.failed_count()));
         print_reasons(out, tally.failed);
+        if (tally.failed.contains("internal") || tally.failed.contains("plugin_failed"))
+            out << "  the server's log (standard error, or log.file) says why\n";
     }
     if (tally.stopped) out << "The input was not read to its end: later lines were not sent.\n";
     if (tally.again != 0) out << fmt::format("sent once more  {}\n", grouped(tally.again));
@@ -49,13 +56,24 @@ void print_json(std::ostream& out, const bulk_tally& tally) {
     boost::json::object summary{{"sent", tally.sent},
                                 {"accepted", tally.accepted},
                                 {"refused", tally.refused_count()},
+                                {"invalid", tally.invalid_count()},
                                 {"failed", tally.failed_count()},
                                 {"refused_by_reason", as_json(tally.refused)},
+                                {"invalid_by_reason", as_json(tally.invalid)},
                                 {"failed_by_reason", as_json(tally.failed)},
                                 {"again", tally.again},
                                 {"stopped", tally.stopped},
                                 {"seconds", tally.seconds}};
     out << boost::json::serialize(summary) << '\n';
+}
+
+/// The first of the lines that are wrong as they stand, and what it says.
+std::string first_invalid(const bulk_tally& tally) {
+    const auto first = std::ranges::min_element(
+        tally.invalid, {}, [](const auto& each) { return each.second.first_line; });
+    return fmt::format(
+        "line {}: {}", first->second.first_line,
+        printable(first->second.detail.empty() ? first->first : first->second.detail));
 }
 
 /// The first SIGINT or SIGTERM stops a bulk in order, the second ends the process as usual. One at
@@ -116,7 +134,8 @@ option add_bulk_options(subcommand app, bulk_options& options) {
         .type_name("SECONDS")
         .needs(file);
     app.add_flag("--allow-refused", options.allow_refused,
-                 "Exit with 0 although lines were refused, as long as all were answered")
+                 "Exit with 0 although lines were refused for how things stand (422, 409, 410), "
+                 "as long as all were sound and answered")
         .needs(file);
     app.add_flag("--quiet", options.quiet, "No progress on standard error").needs(file);
     return file;
@@ -165,8 +184,17 @@ int run_bulk(const context& c, const client_options& client, const bulk_options&
     else
         print(c.io.out, tally, noun);
     if (const int caught = signals.caught(); caught != 0) return exit_by_signal + caught;
+    if (const auto invalid = tally.invalid_count(); invalid != 0)
+        c.io.err << fmt::format(
+            "error: {}{}: {}\n",
+            invalid == 1 ? "a line cannot be taken as it stands"
+                         : grouped(invalid) + " lines cannot be taken as they stand",
+            options.allow_refused ? ", which --allow-refused does not excuse" : "",
+            first_invalid(tally));
     const bool refused = tally.refused_count() != 0 && !options.allow_refused;
-    return tally.failed_count() != 0 || tally.stopped || refused ? exit_refused : exit_done;
+    return tally.failed_count() != 0 || tally.invalid_count() != 0 || tally.stopped || refused
+               ? exit_refused
+               : exit_done;
 }
 
 }  // namespace flexcore::cli

@@ -20,8 +20,8 @@ struct bulk_options {
 option add_bulk_options(subcommand, bulk_options&);
 
 /// Reads the file (or standard input), sends, prints the summary, gives the exit code: 1 when
-/// something failed, or was refused without --allow-refused; 130 after SIGINT or SIGTERM, which
-/// stop it in order the first time and at once the second.
+/// something failed, was wrong as it stands, or was refused without --allow-refused; 130 after
+/// SIGINT or SIGTERM, which stop it in order the first time and at once the second.
 [[nodiscard]] int run_bulk(const context&, const client_options&, const bulk_options&,
                            std::string target, const std::string& noun, bulk_prepare);
 

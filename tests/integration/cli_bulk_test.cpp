@@ -21,7 +21,7 @@ std::string increments(int lines, int counters) {
 
 }  // namespace
 
-TEST_CASE("cli bulk: accepted and refused are counted by reason, refused lines are exit code 1") {
+TEST_CASE("cli bulk: accepted and wrong lines are counted by reason, wrong ones are exit code 1") {
     server s{{.plugins = {"counter"}}};
     const std::string lines = increments(300, 7) +
                               R"({"type":"counter.increment","id":"c0","data":{"by":0}})"
@@ -39,21 +39,51 @@ TEST_CASE("cli bulk: accepted and refused are counted by reason, refused lines a
     CHECK(sent.code == 1);
     const auto summary = boost::json::parse(sent.out);
     CHECK(summary.at("accepted") == 300);
-    CHECK(summary.at("refused") == 4);
+    CHECK(summary.at("refused") == 0);
+    CHECK(summary.at("invalid") == 4);
     CHECK(summary.at("failed") == 0);
-    const auto& reasons = summary.at("refused_by_reason");
+    const auto& reasons = summary.at("invalid_by_reason");
     CHECK(reasons.at("validation_failed").at("first_line") == 301);
     CHECK(reasons.at("not_found").at("first_line") == 302);
     CHECK(reasons.at("validation_failed").at("count") == 2);  // the unknown member is the other
     CHECK(reasons.at("invalid_line").at("first_line") == 304);
     const auto allowed =
         cli({"command", "send", "--file", "-", "--allow-refused", "--url", s.url()}, lines);
-    CHECK(allowed.code == 0);
+    CHECK(allowed.code == 1);  // that is for what the domain refuses
     CHECK(contains(allowed.out, "accepted  300"));
     CHECK(contains(allowed.out, "validation_failed"));
+    CHECK(contains(allowed.err,
+                   "4 lines cannot be taken as they stand, which --allow-refused does not excuse: "
+                   "line 301: "));
     const auto value = s.http("GET", "/v1/queries/counter.value?id=c0&min_position=600");
     REQUIRE(value.status == 200);
     CHECK(value.json().at("data").at("value") == 2 * 43);
+}
+
+TEST_CASE("cli bulk: --allow-refused excuses what depends on how things stand, nothing else") {
+    server s{{.plugins = {"orders"}}};
+    const auto send = [&](const std::string& lines, bool allow) {
+        std::vector<std::string> args{"command", "send",   "--file", "-",
+                                      "--quiet", "--json", "--url",  s.url()};
+        if (allow) args.emplace_back("--allow-refused");
+        return cli(std::move(args), lines);
+    };
+    const std::string refused = R"({"type":"sales.cancel_order","id":"none","data":{"reason":"r"}})"
+                                "\n";
+    CHECK(send(refused, false).code == 1);
+    const auto excused = send(refused, true);
+    INFO(excused.out << excused.err);
+    CHECK(excused.code == 0);
+    CHECK(boost::json::parse(excused.out).at("refused") == 1);
+    CHECK(excused.err.empty());
+    const auto broken = send(refused + "no JSON\n", true);
+    CHECK(broken.code == 1);
+    CHECK(contains(broken.err, "line 2: "));
+    CHECK(boost::json::parse(broken.out).at("invalid") == 1);
+    CHECK(send(R"({"type":"sales.nothing","id":"x"})"
+               "\n",
+               true)
+              .code == 1);
 }
 
 TEST_CASE("cli bulk: a line without data is sent as {}, as without --data") {

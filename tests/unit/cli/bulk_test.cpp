@@ -81,12 +81,13 @@ TEST_CASE("bulk: accepted and refused lines are counted by reason, with the firs
         run_lines(settings_for(server.port()), "a 1\nb no\n\n  \nbad\nc odd\nd no\ne 2\n");
     CHECK(tally.sent == 5);
     CHECK(tally.accepted == 2);
-    CHECK(tally.refused_count() == 4);
+    CHECK(tally.refused_count() == 2);
     CHECK(tally.refused.at("nope").count == 2);
     CHECK(tally.refused.at("nope").first_line == 2);
     CHECK(tally.refused.at("nope").detail == "d");
-    CHECK(tally.refused.at("validation_failed").detail == "t");
-    CHECK(tally.refused.at("invalid_line").first_line == 5);
+    CHECK(tally.invalid_count() == 2);
+    CHECK(tally.invalid.at("validation_failed").detail == "t");
+    CHECK(tally.invalid.at("invalid_line").first_line == 5);
     CHECK(tally.failed.empty());
 }
 
@@ -247,7 +248,7 @@ TEST_CASE("bulk: a refusal of the whole request refuses each of its lines") {
             c.send(answer_text(R"({"status":403,"code":"forbidden","title":"no"})", 403));
     }};
     const auto tally = run_lines(settings_for(server.port()), "a 1\nb 1\n");
-    CHECK(tally.refused.at("forbidden").count == 2);
+    CHECK(tally.invalid.at("forbidden").count == 2);
 }
 
 TEST_CASE("bulk: an answer that ends early leaves the rest unanswered") {
