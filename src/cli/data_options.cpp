@@ -41,12 +41,18 @@ client_options as_client(const data_options& o) {
 }
 
 std::string counts_of(const store::verify_report& report) {
+    if (!report.log_read) {
+        return fmt::format(
+            "  the log cannot be read: its events are not counted, nothing is compared with it\n"
+            "  {} read models with {} rows\n",
+            grouped(report.read_models), grouped(report.rows));
+    }
     return fmt::format(
         "  {} events in {} streams, head {}, {} removed on purpose\n"
-        "  {} idempotency keys\n  {} read models with {} rows\n",
+        "  {} idempotency keys\n  {} read models with {} rows{}\n",
         grouped(report.events), grouped(report.streams), grouped(report.head),
         grouped(report.removed), grouped(report.keys), grouped(report.read_models),
-        grouped(report.rows));
+        grouped(report.rows), report.partly ? "; what cannot be read is not counted" : "");
 }
 
 }  // namespace flexcore::cli

@@ -32,7 +32,7 @@ void add_data_options(subcommand, data_options&);
 /// For `report`: with --json a failure is said in JSON too.
 [[nodiscard]] client_options as_client(const data_options&);
 
-/// Events, streams, keys, read models: three lines.
+/// Events, streams, keys, read models: three lines; two when the log cannot be read.
 [[nodiscard]] std::string counts_of(const store::verify_report&);
 
 /// How far it is, read by the thread that draws.

@@ -32,6 +32,8 @@ boost::json::object json_of(const std::string& data, const store::verify_report&
     return {{"sound", report.sound()},
             {"data", data},
             {"in_use", report.in_use},
+            {"log_read", report.log_read},
+            {"counted_in_part", report.partly},
             {"head", report.head},
             {"events", report.events},
             {"removed_events", report.removed},

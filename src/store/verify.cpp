@@ -6,16 +6,30 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 namespace flexcore::store {
 namespace sqlite {
 namespace {
 
+constexpr const char* no_database = "its beginning is damaged, so that it is no database any more";
+/// Of events.db, when not even its end can be read.
+constexpr const char* remedy_without_log =
+    "stop the server, keep the folder, and serve a copy of its latest `flexcore backup` instead: "
+    "as "
+    "this file is, no server can read its events";
+
+/// The number behind the last "page " or "Page "; 0 when there is none.
+std::uint64_t page_in(std::string_view text) {
+    const auto at = text.rfind("age ");
+    std::uint64_t page = 0;
+    if (at != text.npos) std::from_chars(text.data() + at + 4, text.data() + text.size(), page);
+    return page;
+}
+
 /// A line of integrity_check. What begins with a page that cannot be read ends with an error code,
 /// and the look at the pages has said more about that page.
-std::string structure_in_words(std::string_view line) {
-    const bool unreadable = line.find("error code") != line.npos;
-    if (unreadable) line = line.substr(0, line.find(':'));
+std::string structure_in_words(std::string_view line, bool unreadable) {
     const bool page = line.starts_with("Page ");
     return fmt::format("the structure is damaged: {}{}{}", page ? "page" : "",
                        line.substr(page ? 4 : 0), unreadable ? " cannot be read" : "");
@@ -31,8 +45,7 @@ std::string reason_of(const error& why, const std::filesystem::path& file) {
     text.remove_prefix(begin.size());
     if (const auto attempted = text.find(": "); attempted != text.npos)
         text.remove_prefix(attempted + 2);
-    if (text.ends_with(fmt::format("({})", SQLITE_NOTADB)))
-        return "its beginning is damaged, so that it is no database any more";
+    if (text.ends_with(fmt::format("({})", SQLITE_NOTADB))) return no_database;
     if (text.ends_with(')')) text = text.substr(0, text.rfind(" ("));
     return std::string{text};
 }
@@ -59,6 +72,13 @@ void verifying::found(finding one) {
     report_.findings.push_back(std::move(one));
 }
 
+bool verifying::has_named(const std::filesystem::path& file, std::uint64_t page) const {
+    if (page == 0) return false;
+    const std::string name = file.filename().string();
+    return std::ranges::any_of(
+        report_.findings, [&](const finding& one) { return one.page == page && one.file == name; });
+}
+
 void verifying::found_in_log(position first, position last, std::string what) {
     constexpr const char* file = "events.db";
     found({.file = file,
@@ -70,8 +90,12 @@ void verifying::found_in_log(position first, position last, std::string what) {
 
 result<void> as_finding(verifying& look, const std::filesystem::path& file, result<void> done) {
     if (done || done.error().code != store_errc::corrupt) return done;
+    look.report().partly = true;
+    const std::string reason = reason_of(done.error(), file);
+    const auto page = reason == no_database ? 1 : page_in(reason);
+    if (look.has_named(file, page)) return {};
     look.found({.file = file.filename().string(),
-                .what = "a part of the file cannot be read: " + reason_of(done.error(), file),
+                .what = "a part of the file cannot be read: " + reason,
                 .remedy = remedy_for(file)});
     return {};
 }
@@ -89,8 +113,11 @@ result<void> verify_structure(verifying& look, connection& db) {
             const std::string_view line = rest.substr(0, rest.find('\n'));
             rest.remove_prefix(std::min(rest.size(), line.size() + 1));
             if (line.empty() || line.starts_with("*** in database")) continue;
+            const bool unreadable = line.find("error code") != line.npos;
+            const auto place = unreadable ? line.substr(0, line.find(':')) : line;
+            if (unreadable && look.has_named(file, page_in(place))) continue;
             look.found({.file = file.filename().string(),
-                        .what = structure_in_words(line),
+                        .what = structure_in_words(place, unreadable),
                         .remedy = remedy_for(file)});
         }
     }
@@ -128,6 +155,9 @@ result<verify_report> verify(const std::filesystem::path& data,
     sqlite::verifying look{report, progress};
     if (auto ok = sqlite::verify_pages(look, events); !ok) return fail(std::move(ok.error()));
     if (auto ok = sqlite::verify_log(look, events); !ok) return fail(std::move(ok.error()));
+    if (!report.log_read) {
+        for (finding& one : report.findings) one.remedy = sqlite::remedy_without_log;
+    }
     if (std::filesystem::exists(views, problem)) {
         if (auto ok = sqlite::verify_pages(look, views); !ok) return fail(std::move(ok.error()));
         if (auto ok = sqlite::verify_views(look, views); !ok) return fail(std::move(ok.error()));

@@ -8,6 +8,8 @@
 // Looks at: the seal of every page; of the log positions, holes, versions, times, ids, checksums,
 //           names, tags, keys; of the read models their rows, fields and checkpoints; that indexes
 //           and tables agree. Of snapshots only pages and structure: each carries its own checksum.
+// Says:     each damage once, first the page it is in. What only follows from a page that was named
+//           (that it cannot be read, that nothing fits a log which cannot be read) is left out.
 // Errors:   base_errc::invalid_argument (no data folder), unavailable (a file cannot be opened for
 //           another reason than damage). Damage is no error but a finding.
 // Threads:  one; `progress` runs on it.
@@ -47,6 +49,10 @@ struct verify_report {
     std::vector<finding> findings;
     std::uint64_t left_out = 0;  ///< findings beyond findings_max
     bool in_use = false;         ///< a server has the folder
+    /// False: damage keeps even the log's end from being read, so that nothing of it is counted and
+    /// nothing is compared with it.
+    bool log_read = false;
+    bool partly = false;  ///< a part of a file could not be looked at: the counts are too low
     position head = 0;
     std::uint64_t pages = 0, unsealed_pages = 0;
     std::uint64_t events = 0, removed = 0;  ///< removed: positions in recorded holes

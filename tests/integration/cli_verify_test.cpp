@@ -60,9 +60,27 @@ TEST_CASE("cli: verify looks at a folder beside its server and without one, and 
     INFO(foreign.out);
     CHECK(foreign.code == 1);
     CHECK(contains(foreign.out,
-                   "views.db: a part of the file cannot be read: its beginning is "
-                   "damaged, so that it is no database any more"));
+                   "views.db: page 1 (bytes 0 to 4095) is not what was written, and without it"));
+    CHECK_FALSE(contains(foreign.out, "a part of the file"));
     CHECK_FALSE(contains(foreign.out, "PRAGMA"));
+}
+
+TEST_CASE("cli: verify of a log whose first page is damaged says that, and not what follows") {
+    server s{{.plugins = {"counter"}}};
+    REQUIRE(cli({"command", "send", "counter.increment", "c", "--url", s.url()}).code == 0);
+    REQUIRE(s.stop().has_value());
+    flip(s.data() / "events.db", 40);
+    const std::string data = s.data().string();
+    const auto damaged = cli({"verify", "--data", data});
+    INFO(damaged.out);
+    CHECK(damaged.code == 1);
+    CHECK(contains(damaged.out, "1 finding\n  events.db: page 1 (bytes 0 to 4095)"));
+    CHECK(contains(damaged.out, "the log cannot be read"));
+    CHECK_FALSE(contains(damaged.out, "0 events"));
+    CHECK_FALSE(contains(damaged.out, "move views.db"));  // it is sound
+    const auto as_json = cli({"verify", "--data", data, "--json"});
+    CHECK(boost::json::parse(as_json.out).at("log_read") == false);
+    CHECK(boost::json::parse(as_json.out).at("findings").as_array().size() == 1);
 }
 
 TEST_CASE("cli: verify of no data folder says so") {

@@ -21,6 +21,8 @@ public:
         : report_{report}, progress_{progress} {}
 
     void found(finding);
+    /// Whether this page has been found to be damaged.
+    [[nodiscard]] bool has_named(const std::filesystem::path& file, std::uint64_t page) const;
     /// At these positions of events.db; 0: at none.
     void found_in_log(position first, position last, std::string what);
     void step(std::string_view name, std::uint64_t done, std::uint64_t total) const {
@@ -70,7 +72,8 @@ struct log_gaps {
 
 /// Why SQLite could not read on, in words: without path, SQL and numbers of codes.
 [[nodiscard]] std::string reason_of(const error&, const std::filesystem::path& file);
-/// A failure that is damage becomes a finding; anything else stays an error.
+/// A failure that is damage becomes a finding, unless it is a page that is one already; anything
+/// else stays an error.
 [[nodiscard]] result<void> as_finding(verifying&, const std::filesystem::path& file,
                                       result<void> done);
 

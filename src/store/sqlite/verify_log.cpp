@@ -32,6 +32,7 @@ public:
         if (!removed) return fail(removed.error());
         head_ = std::max(head_, *removed);
         look_.report().head = head_;
+        look_.report().log_read = true;
         if (auto ok = walk(); !ok) return ok;
         if (auto ok = count_tags_listed(); !ok) return ok;
         if (auto ok = check_keys_and_streams(); !ok) return ok;

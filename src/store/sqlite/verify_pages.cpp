@@ -164,19 +164,28 @@ private:
         }
         return {};
     }
+    /// Zeros are a page that was never written; the first page of a database always was.
+    static bool is_sound(std::span<const char> page, std::uint64_t number) {
+        return check_page(page, number) != page_state::damaged &&
+               (number != 1 || is_database(page));
+    }
     void check(std::uint64_t number, std::span<const char> page) {
-        if (number == lock_page || check_page(page, number) != page_state::damaged) return;
+        if (number == lock_page || is_sound(page, number)) return;
         std::array<char, page_bytes> again{};
         const bool in_use = data_folder::in_use(path_.parent_path());
         for (int look = 0; look < looks_max && in_use; ++look) {
             std::this_thread::sleep_for(look_pause);
             if (file_.read(again, (number - 1) * page_bytes) != static_cast<ssize_t>(page_bytes) ||
-                check_page(again, number) != page_state::damaged) {
+                is_sound(again, number)) {
                 return;
             }
         }
         if (is_in_wal(path_, number, in_use ? frames_copied(path_) : 0)) return;
-        look_.found(damaged_page(path_, number, "is not what was written"));
+        look_.found(damaged_page(path_, number,
+                                 number == 1
+                                     ? "is not what was written, and without it, the beginning of "
+                                       "the file, nothing in it can be read"
+                                     : "is not what was written"));
     }
 
     verifying& look_;

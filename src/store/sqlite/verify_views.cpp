@@ -28,7 +28,8 @@ private:
         if (!all) return fail(all.error());
         for (const auto& one : *all) {
             // Beside a running server the log may have grown since it was looked at.
-            const bool ahead = !look_.report().in_use && one.checkpoint > look_.report().head;
+            const bool ahead = look_.report().log_read && !look_.report().in_use &&
+                               one.checkpoint > look_.report().head;
             if (ahead) {
                 found(fmt::format("projection {} stands at {}, and the log ends at {}",
                                   one.projection, one.checkpoint, look_.report().head));

@@ -90,6 +90,7 @@ TEST_CASE("verify: a folder as it was left is sound, and counted", "[store][veri
     }));
     for (const auto& one : report.findings) FAIL(one.what);
     CHECK_FALSE(report.in_use);
+    CHECK_FALSE(report.partly);
     CHECK(report.head == 60);
     CHECK(report.events == 60);
     CHECK(report.streams == 10);
@@ -187,6 +188,50 @@ TEST_CASE("verify: read models that do not fit the log or themselves are named",
     SECTION("a table that is not there") {
         folder.change("views.db", "DROP TABLE rows_1_0");
         CHECK(says(folder.report(), "read model m cannot be read"));
+    }
+}
+
+TEST_CASE("verify: damage of a file's first page is one finding, and what follows from it is none",
+          "[store][verify]") {
+    const filled_folder folder;
+    const auto write = [&](const char* name, std::streamoff at, const std::string& bytes) {
+        std::fstream io{folder.file(name), std::ios::in | std::ios::out | std::ios::binary};
+        io.seekp(at);
+        io << bytes;
+    };
+    SECTION("the log's") {
+        const auto [at, bytes] = GENERATE(table<std::streamoff, std::string>({
+            {40, "XXXX"},                        // the header
+            {0, "XXXX"},                         // no database any more
+            {1000, "XXXX"},                      // behind the header
+            {0, std::string(page_bytes, 'X')},   // the whole page
+            {0, std::string(page_bytes, '\0')},  // it never was written, it seems
+        }));
+        write("events.db", at, bytes);
+        const auto report = folder.report();
+        for (const auto& one : report.findings) UNSCOPED_INFO(one.file << ": " << one.what);
+        REQUIRE(report.findings.size() == 1);
+        CHECK(report.findings[0].file == "events.db");
+        CHECK(report.findings[0].page == 1);
+        CHECK(says(report, "the beginning of the file"));
+        CHECK(report.findings[0].remedy.find("no server can read its events") != std::string::npos);
+        CHECK_FALSE(report.log_read);
+        CHECK(report.partly);
+        CHECK(report.rows == 100);  // the read models are looked at all the same
+    }
+    SECTION("the read models'") {
+        write("views.db", 40, "XXXX");
+        const auto report = folder.report();
+        REQUIRE(report.findings.size() == 1);
+        CHECK(report.findings[0].file == "views.db");
+        CHECK(report.log_read);
+    }
+    SECTION("another page that all of the log needs") {
+        write("events.db", page_bytes + 1000, "XXXX");  // of the schema
+        const auto report = folder.report();
+        for (const auto& one : report.findings) UNSCOPED_INFO(one.file << ": " << one.what);
+        CHECK(report.findings.size() == 1);
+        CHECK(report.findings.at(0).page == 2);
     }
 }
 
