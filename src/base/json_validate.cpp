@@ -4,6 +4,7 @@
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/parse.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -160,8 +161,18 @@ std::size_t opening_quote(std::string_view text, std::size_t closing) {
     return at;
 }
 
-std::unexpected<error> refuse(std::size_t byte, const std::string& cause) {
-    return fail(base_errc::invalid_json, "byte " + std::to_string(byte) + ": " + cause);
+/// " (line 3, column 5)" in a text of several lines.
+std::string line_of(std::string_view text, std::size_t byte) {
+    if (text.find('\n') == text.npos) return {};
+    const std::string_view before = text.substr(0, byte);
+    const auto line = std::count(before.begin(), before.end(), '\n') + 1;
+    const std::size_t begin = before.rfind('\n') + 1;  // npos + 1 is 0
+    return " (line " + std::to_string(line) + ", column " + std::to_string(byte - begin + 1) + ")";
+}
+
+std::unexpected<error> refuse(std::string_view text, std::size_t byte, const std::string& cause) {
+    return fail(base_errc::invalid_json,
+                "byte " + std::to_string(byte) + line_of(text, byte) + ": " + cause);
 }
 
 std::string cause_of(const bj::error_code& code, std::string_view text, std::size_t byte,
@@ -199,13 +210,13 @@ result<void> validate(std::string_view text, std::size_t depth_max) {
     const std::size_t at = parser.write_some(false, text.data(), text.size(), code);
     if (!code) {
         if (at == text.size()) return {};
-        return refuse(at, "something follows the value");
+        return refuse(text, at, "something follows the value");
     }
     if (names.duplicate)
-        return refuse(opening_quote(text, at),
+        return refuse(text, opening_quote(text, at),
                       "the member " + shown(*names.duplicate) + " appears twice");
-    if (names.number_too_large) return refuse(at, "the number is too large");
-    return refuse(at, cause_of(code, text, at, depth_max));
+    if (names.number_too_large) return refuse(text, at, "the number is too large");
+    return refuse(text, at, cause_of(code, text, at, depth_max));
 }
 
 result<slice> parse(std::string_view text, std::size_t depth_max) {

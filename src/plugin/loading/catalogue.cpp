@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 #include <set>
 
@@ -14,6 +15,7 @@ namespace flexcore::plugin {
 namespace {
 
 constexpr std::size_t entries_max = 1'000;  // of one list
+constexpr std::size_t shown_before = 60, shown_behind = 20;
 
 /// Inside of the parser only: ends it with the place and the reason.
 struct malformed {
@@ -57,9 +59,10 @@ public:
             complain("must be an integer from 1 on");
         return static_cast<std::uint32_t>(*value);
     }
-    [[nodiscard]] schema schema_text() const {
+    /// `of` names the command, event or query it belongs to: indexes are nothing an author wrote.
+    [[nodiscard]] schema schema_text(std::string_view of) const {
         auto compiled = schema::compile(value_.text);
-        if (!compiled) complain(compiled.error().client);
+        if (!compiled) complain(fmt::format("{} (of {})", compiled.error().client, of));
         return *std::move(compiled);
     }
     [[nodiscard]] std::vector<node> elements() const {
@@ -134,7 +137,9 @@ const auto as_text = [](const node& n) { return n.text(); };
 const auto as_names = [](const node& n) { return n.names(); };
 const auto as_version = [](const node& n) { return n.version(); };
 const auto as_boolean = [](const node& n) { return n.boolean(); };
-const auto as_schema = [](const node& n) { return std::optional{n.schema_text()}; };
+const auto as_schema_of = [](const std::string& name) {
+    return [&name](const node& n) { return std::optional{n.schema_text(name)}; };
+};
 
 /// Every query takes these by itself: a parameter of the same name would never reach the plugin.
 void refuse_reserved_parameters(const node& schema) {
@@ -229,7 +234,7 @@ private:
             command.type = type.name();
             commands_.add(type, command.type);
             optional_member(in, "description", command.description, as_text);
-            optional_member(in, "schema", command.data_schema, as_schema);
+            optional_member(in, "schema", command.data_schema, as_schema_of(command.type));
             return command;
         });
         unique_names events;
@@ -240,7 +245,7 @@ private:
             events.add(type, event.type);
             optional_member(in, "schema_version", event.schema_version, as_version);
             optional_member(in, "description", event.description, as_text);
-            optional_member(in, "schema", event.data_schema, as_schema);
+            optional_member(in, "schema", event.data_schema, as_schema_of(event.type));
             return event;
         });
         return entry;
@@ -287,7 +292,7 @@ private:
         optional_member(from, "description", entry.description, as_text);
         if (const auto schema = from.find("schema")) {
             refuse_reserved_parameters(*schema);
-            entry.params_schema = schema->schema_text();
+            entry.params_schema = schema->schema_text(entry.name);
         }
         optional_member(from, "reads", entry.reads, as_names);
         optional_member(from, "cache", entry.cache, as_boolean);
@@ -302,6 +307,35 @@ private:
     unique_names categories_, commands_, models_, projections_, queries_;
     std::set<std::string> writers_;
 };
+
+/// The value of the last `"type":"…"` or `"name":"…"` in the text; empty when there is none.
+std::string_view last_name(std::string_view text) {
+    std::size_t begin = 0;
+    for (const std::string_view key : {R"("type":")", R"("name":")"})
+        if (const auto at = text.rfind(key); at != text.npos)
+            begin = std::max(begin, at + key.size());
+    return begin == 0 ? std::string_view{} : text.substr(begin, text.find('"', begin) - begin);
+}
+
+/// Where a text that is no JSON breaks off, for an author who has only seen the parts it was made
+/// of: what stands before and behind, and whose schema it is. `why` begins with "byte N".
+std::string surroundings(std::string_view text, std::string_view why) {
+    std::size_t byte = 0;
+    constexpr std::string_view begin = "byte ";
+    if (!why.starts_with(begin)) return {};
+    std::from_chars(why.data() + begin.size(), why.data() + why.size(), byte);
+    byte = std::min(byte, text.size());
+    const std::size_t from = byte - std::min(byte, shown_before);
+    std::string out =
+        fmt::format("; it reads {}{} <here>{}{}{}", from == 0 ? "" : "…",
+                    text.substr(from, byte - from), byte == text.size() ? "" : " ",
+                    text.substr(byte, shown_behind), byte + shown_behind < text.size() ? "…" : "");
+    const auto schema = text.substr(0, byte).rfind(R"("schema":)");
+    if (schema != text.npos)
+        if (const auto name = last_name(text.substr(0, schema)); !name.empty())
+            out += fmt::format("; look at the schema of {}", name);
+    return out;
+}
 
 std::optional<std::string_view> missing_interface(const catalogue& all, const library_info& info) {
     if (!all.aggregates.empty() && !info.offers(FXC_AGGREGATE) &&
@@ -329,7 +363,8 @@ result<catalogue> catalogue::parse(const library_info& info) {
     const auto root = json::parse(text);
     if (!root)
         return fail(plugin_errc::bad_catalogue,
-                    fmt::format("bad catalogue: {}", root.error().client));
+                    fmt::format("bad catalogue: {}{}", root.error().client,
+                                surroundings(text, root.error().client)));
     try {
         auto all = reader{}.read(node{"", *root});
         if (const auto missing = missing_interface(all, info))

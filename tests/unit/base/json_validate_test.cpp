@@ -121,6 +121,9 @@ TEST_CASE("validate: numbers that no finite double carries are refused") {
 TEST_CASE("validate: a refusal names the byte and the cause") {
     CHECK(refusal("") == "byte 0: the text ends inside a value");
     CHECK(refusal("{\"a\":1") == "byte 6: the text ends inside a value");
+    CHECK(refusal("{\n \"a\": 1,\n  ]") == "byte 13 (line 3, column 3): not JSON (syntax error)");
+    CHECK(refusal("[1]\n,") == "byte 4 (line 2, column 1): something follows the value");
+    CHECK(refusal(",\n").starts_with("byte 0 (line 1, column 1): "));
     CHECK(refusal("{} x") == "byte 3: something follows the value");
     CHECK(refusal("[1,}").starts_with("byte 3: not JSON"));
     CHECK(refusal("{\"type\":\"a\",    \"type\":2}") ==
