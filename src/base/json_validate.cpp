@@ -63,7 +63,7 @@ public:
             if (count == pairwise_names_max) {
                 for (std::size_t i = object.first_name; i < names_.size(); ++i)
                     many_.emplace(object.number, names_[i]);
-                names_.push_back({});  // marks that the set has taken over
+                names_.emplace_back();  // marks that the set has taken over
             }
             fresh = many_.emplace(object.number, whole).second;
         }

@@ -108,7 +108,7 @@ std::optional<boost::json::value> one_from(http_client& client, const options& o
 std::string note_on(http_client& client, const options& o, const std::string& condition) {
     const std::size_t at = condition.find_first_of("<>=");
     const std::string field = condition.substr(0, at);
-    const std::size_t behind = condition.find("=", at) == at + 1 ? at + 2 : at + 1;
+    const std::size_t behind = condition.find('=', at) == at + 1 ? at + 2 : at + 1;
     const std::string value = condition.substr(behind);
     const auto json = json::parse(value);
     if (json && json->type() != json::kind::string && json->type() != json::kind::array &&
