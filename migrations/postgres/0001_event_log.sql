@@ -20,6 +20,8 @@ CREATE TABLE names (
     name   text     COLLATE "C" NOT NULL,
     UNIQUE (kind, tenant, name)
 );
+-- A projection reads all tenants and asks for a name without one.
+CREATE INDEX names_by_name ON names (kind, name);
 
 -- A stream's version is that of its last event; a row here never changes by an append.
 CREATE TABLE streams (
