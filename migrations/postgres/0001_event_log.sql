@@ -8,9 +8,10 @@ CREATE TABLE log_head (
     position    bigint  NOT NULL,  -- of the last event
     changes     bigint  NOT NULL,  -- grows with each transaction that changes anything of the log
     recorded_at bigint  NOT NULL,  -- of the last event, microseconds since 1970, UTC
-    last_id     bigint  NOT NULL   -- the highest id of a name or stream
+    last_id     bigint  NOT NULL,  -- the highest id of a name or stream
+    batch       uuid    NOT NULL   -- of the last transaction, so that its writer knows it again
 ) WITH (fillfactor = 10);
-INSERT INTO log_head VALUES (true, 0, 0, 0, 0);
+INSERT INTO log_head VALUES (true, 0, 0, 0, 0, '00000000-0000-0000-0000-000000000000');
 
 -- kind: 1 tenant, 2 category, 3 type, 4 tag. A tenant's tenant is 0.
 CREATE TABLE names (
@@ -159,6 +160,7 @@ CREATE TRIGGER tombstones_stay BEFORE UPDATE OR DELETE ON stream_rules
 -- Rows come as parallel arrays. `texts` holds metadata and data of all events one after the other,
 -- cut by their lengths in bytes.
 CREATE FUNCTION append_batch(
+    this_batch uuid,
     known_changes bigint, new_position bigint, new_recorded_at bigint, new_last_id bigint,
     absent_tenants bigint[], absent_names text[],
     absent_id_tenants bigint[], absent_ids uuid[],
@@ -197,7 +199,7 @@ BEGIN
         RETURN 2;
     END IF;
     UPDATE log_head SET position = new_position, changes = known_changes + 1,
-                        recorded_at = new_recorded_at, last_id = new_last_id;
+                        recorded_at = new_recorded_at, last_id = new_last_id, batch = this_batch;
     IF cardinality(name_ids) > 0 THEN
         INSERT INTO names (id, kind, tenant, name)
             SELECT * FROM unnest(name_ids, name_kinds, name_tenants, name_texts);

@@ -185,8 +185,9 @@ void add_http(std::vector<setting>& t) {
 
 void add_store(std::vector<setting>& t) {
     setting url = row("store.url", FLEXCORE_FIELD(store.url),
-                      "Where events are kept: \"sqlite:\" (files in store.data) or \"memory:\" "
-                      "(lost at the end; for tests).");
+                      "Where events are kept: \"sqlite:\" (files in store.data), "
+                      "\"postgresql://user@host:5432/database\" or \"memory:\" (lost at the end; "
+                      "for tests).");
     url.also_variable = "DATABASE_URL";
     url.secret = true;
     append(t, std::move(url),
@@ -201,7 +202,18 @@ void add_store(std::vector<setting>& t) {
            row("store.batch_bytes_max", FLEXCORE_FIELD(store.batch_bytes_max), 64 * kib, gib,
                "The same in bytes."),
            row("store.wal_bytes_max", FLEXCORE_FIELD(store.wal_bytes_max), mib, 64 * gib,
-               "SQLite: the write-ahead log is folded into the database beyond this size."));
+               "SQLite: the write-ahead log is folded into the database beyond this size."),
+           row("store.schema", FLEXCORE_FIELD(store.schema),
+               "PostgreSQL: the schema that holds everything; made when absent."),
+           row("store.password_file", FLEXCORE_FIELD(store.password_file),
+               "PostgreSQL: a file whose first line is the password. PGPASSWORD and PGPASSFILE "
+               "count as well."),
+           row("store.connect_timeout_ms", FLEXCORE_FIELD(store.connect_timeout), second, hour,
+               "PostgreSQL: for each host of store.url; whole seconds."),
+           row("store.statement_timeout_ms", FLEXCORE_FIELD(store.statement_timeout), 100, hour,
+               "PostgreSQL: a statement that takes longer is given up."),
+           row("store.sessions_max", FLEXCORE_FIELD(store.sessions_max), 1, 1'000,
+               "PostgreSQL: sessions that read; up to three more write."));
 }
 
 void add_log(std::vector<setting>& t) {

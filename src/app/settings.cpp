@@ -20,6 +20,7 @@ namespace flexcore::app {
 namespace {
 
 constexpr std::string_view prefix = "FLEXCORE_";
+constexpr std::size_t schema_bytes_max = 63;  // of a name in PostgreSQL
 
 /// Variables of ours that are no settings of the server.
 bool is_other_variable(std::string_view name) {
@@ -165,10 +166,14 @@ void check_together(const loaded_settings& loaded, const is_clear& clear,
                            one));
     demand(s.http.drain < s.runtime.stop_max, {"http.drain_ms", "runtime.stop_ms_max"},
            "must be below runtime.stop_ms_max");
-    demand(s.store.url == "sqlite:" || s.store.url == "memory:", {"store.url"},
-           fmt::format("must be \"sqlite:\" (its files lie in store.data) or \"memory:\", not "
-                       "\"{}\"",
-                       mask_url(s.store.url)));
+    demand(
+        s.store.url == "sqlite:" || s.store.url == "memory:" || store::is_postgres_url(s.store.url),
+        {"store.url"},
+        fmt::format("must be \"sqlite:\" (its files lie in store.data), a URL that begins with "
+                    "\"postgresql://\", or \"memory:\", not \"{}\"",
+                    mask_url(s.store.url)));
+    demand(!s.store.schema.empty() && s.store.schema.size() <= schema_bytes_max, {"store.schema"},
+           "must have 1 to 63 bytes");
     demand(!s.store.data.empty(), {"store.data"}, "must name a folder");
     demand(s.store.batch_events_max <= s.store.queue_events_max,
            {"store.batch_events_max", "store.queue_events_max"},

@@ -23,9 +23,11 @@ struct rendered {
     std::function<std::string(const store::append_outcome&)> render;
     std::optional<std::string> body;
 
+    const std::string& make(const store::append_outcome& outcome) {
+        return body.emplace(render(outcome));
+    }
     const std::string& of(const store::append_outcome& outcome) {
-        if (!body) body = render(outcome);
-        return *body;
+        return body ? *body : make(outcome);
     }
 };
 
@@ -100,10 +102,11 @@ void append_bus::append(raw_append append, append_answered done) {
             return refuse({bus_errc::request_in_progress,
                            "the first request with this Idempotency-Key still runs"});
         }
-        append.request.keys.push_back(
-            {.key = own->key,
-             .fingerprint = own->fingerprint,
-             .answer = [body](const store::append_outcome& outcome) { return body->of(outcome); }});
+        append.request.keys.push_back({.key = own->key,
+                                       .fingerprint = own->fingerprint,
+                                       .answer = [body](const store::append_outcome& outcome) {
+                                           return body->make(outcome);
+                                       }});
     }
     append.request.tenant = own->tenant;
     append.request.backing = std::move(own);

@@ -29,6 +29,11 @@ std::optional<std::string> data_of(const context& c, const data_options& o) {
         c.io.err << "error: store.url is memory: there is no data folder\n";
         return std::nullopt;
     }
+    if (loaded && store::is_postgres_url(loaded->values.store.url)) {
+        c.io.err << "error: store.url is a PostgreSQL database, not a data folder: pg_dump or "
+                    "pg_basebackup copy it, pg_amcheck looks it through\n";
+        return std::nullopt;
+    }
     if (loaded) return loaded->values.store.data.string();
     c.io.err << "error: the settings are not valid\n" << app::to_text(loaded.error());
     return std::nullopt;

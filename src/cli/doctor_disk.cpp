@@ -193,6 +193,11 @@ std::filesystem::path existing_folder(const std::filesystem::path& wanted) {
 }
 
 void check_disk(const app::settings& s, std::vector<finding>& out) {
+    if (store::is_postgres_url(s.store.url)) {
+        out.push_back(
+            {"store", verdict::ok, "PostgreSQL; its disk is not looked at from here", ""});
+        return;
+    }
     if (s.store.url != "sqlite:") {
         out.push_back({"data folder", verdict::warn, "none: store.url is memory:",
                        "all data is gone when the server ends; use sqlite:"});

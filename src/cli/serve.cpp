@@ -129,7 +129,8 @@ void add_serve_options(subcommand app, serve_options& o) {
            "--listen", [&o](const std::string& text) { return add_listen(o.flags, text); },
            "Address to listen on [http.host, http.port]")
         .type_name("HOST:PORT");
-    one("--store", "store.url", "sqlite:|memory:", "Where events are kept [store.url]");
+    one("--store", "store.url",
+        "sqlite:|postgresql://…|memory:", "Where events are kept [store.url]");
     app.add_repeatable(
            "--plugin",
            [&o](const texts& files) {

@@ -269,7 +269,7 @@ append_outcome write(append_request& request, write_batch& batch, log_state& log
                              .count = static_cast<std::uint32_t>(events.size() - first)});
     remember_keys(request, outcome, batch.now, log);
     if (place != 0 && request.backing) {
-        batch.events->backing.push_back(std::move(request.backing));
+        batch.events->backing.push_back(request.backing);
     }
     return outcome;
 }
@@ -361,7 +361,9 @@ result<void> decide_batch(write_batch& batch, log_state& log) {
     batch.events = std::make_shared<event_batch>();
     batch.events->events.reserve(events);
     batch.events->backing.reserve(batch.entries.size());
+    batch.appends.clear();
     batch.appends.reserve(batch.entries.size());
+    batch.changed.clear();
     for (auto& entry : batch.entries) {
         entry.answer = decide(entry.request, batch, log);
         if (log.failure()) return fail(*log.failure());

@@ -74,7 +74,8 @@ private:
     std::optional<error> failure_;
 };
 
-/// Decides every entry of the batch in order and collects what is to be written.
+/// Decides every entry of the batch in order and collects what is to be written. Again, when the
+/// state turns out to have been another one: nothing of before is left.
 /// Fails only when the state failed; then nothing of the batch may be committed.
 [[nodiscard]] result<void> decide_batch(write_batch&, log_state&);
 

@@ -1,7 +1,7 @@
 #include "store/backup.hpp"
 
+#include "store/data_folder_impl.hpp"
 #include "store/sqlite/connection.hpp"
-#include "store/sqlite/data_folder.hpp"
 #include "store/sqlite/page_seal.hpp"
 #include "store/sqlite/verify_impl.hpp"
 

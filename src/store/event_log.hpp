@@ -92,7 +92,8 @@ struct append_outcome {
 struct idempotency_entry {
     std::string_view key;          ///< scope included, at most 1 KiB
     std::string_view fingerprint;  ///< of the request; another one under this key conflicts
-    /// Makes the stored answer from the outcome; runs on the writer's thread, at most once.
+    /// Makes the stored answer from the outcome. Runs on the writer's thread; again with another
+    /// outcome when the request is decided anew, the last time counts.
     std::function<std::string(const append_outcome&)> answer;
     unix_us keep_us = 24LL * 3600 * 1'000'000;
 };

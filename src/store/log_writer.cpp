@@ -226,6 +226,7 @@ void log_writer::write_slice(std::span<queued_append> slice) {
     batch.now = last_recorded_at_ = std::max(clock_(), last_recorded_at_);
     batch.head = head();
     const auto written = backend_.write(batch);
+    publish_foreign();
     if (!written) {
         const error& why = written.error();
         telemetry::log(
@@ -267,6 +268,22 @@ void log_writer::publish(write_batch& batch) {
                      .any_may_have_changed = batch.any_may_have_changed});
 }
 
+void log_writer::publish_foreign() {
+    auto found = backend_.take_foreign();
+    const auto tell = [&](const std::shared_ptr<const event_batch>& events, position upto) {
+        head_.store(upto, std::memory_order_release);
+        series_->head.set(static_cast<double>(upto));
+        if (!events->events.empty())
+            last_recorded_at_ = std::max(last_recorded_at_, events->events.back().recorded_at);
+        if (!listener_) return;
+        listener_(commit{.batch = events,
+                         .appends = {},
+                         .any_may_have_changed = std::exchange(found.any_may_have_changed, false)});
+    };
+    for (const auto& batch : found.batches) tell(batch, batch->events.back().pos);
+    if (found.any_may_have_changed) tell(std::make_shared<event_batch>(), head());
+}
+
 void log_writer::count(const result<append_outcome>& answer) {
     if (!answer) {
         series_->conflict.add();
@@ -279,6 +296,7 @@ void log_writer::count(const result<append_outcome>& answer) {
 
 void log_writer::tidy(bool idle) {
     const auto next = backend_.tidy(idle);
+    publish_foreign();
     if (next) {
         tidy_at_ = *next;
         return;

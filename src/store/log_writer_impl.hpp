@@ -42,6 +42,13 @@ struct write_batch {
     bool any_may_have_changed = false;
 };
 
+/// What another server has written into the same log, found while writing or looking.
+struct foreign_commits {
+    position head = 0;                                        ///< behind all of them
+    std::vector<std::shared_ptr<const event_batch>> batches;  ///< positions ascending
+    bool any_may_have_changed = false;                        ///< streams' settings or deletions
+};
+
 class log_backend {
 public:
     virtual ~log_backend() = default;
@@ -59,6 +66,8 @@ public:
     /// After a failed write: reopens and proves that what is stored is durable and readable.
     [[nodiscard]] virtual result<recovered> recover(position known_head) = 0;
 
+    /// What `write` or `tidy` has found since the last call; it stands before what `write` wrote.
+    [[nodiscard]] virtual foreign_commits take_foreign() { return {}; }
     /// Between batches: work that may wait, a bounded piece of it. `idle`: nobody waits.
     /// Returns when it wants to be called again (no_deadline: not before the next batch). An error
     /// means that the disk is in doubt, as after a failed write.
@@ -103,6 +112,7 @@ private:
     void run();
     void write_slice(std::span<queued_append>);
     void publish(write_batch&);
+    void publish_foreign();
     [[nodiscard]] bool try_recover();
     void enter(writer_condition);
     void tidy(bool idle);

@@ -30,6 +30,12 @@ public:
         if (fresh) at->second.place = recent_.insert(recent_.begin(), &at->first);
         return at->second.entry;
     }
+    void erase(std::uint64_t tenant, std::string_view name) {
+        const auto found = entries_.find(key_view{tenant, name});
+        if (found == entries_.end()) return;
+        recent_.erase(found->second.place);
+        entries_.erase(found);
+    }
     void trim() {
         while (entries_.size() > entries_max_) {
             const auto oldest = entries_.find(*recent_.back());

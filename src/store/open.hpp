@@ -1,6 +1,7 @@
 // Opens a store by its URL: the only door to the backends.
 #pragma once
 
+#include "base/clock.hpp"
 #include "base/result.hpp"
 #include "store/event_log.hpp"
 #include "store/snapshot_store.hpp"
@@ -11,17 +12,25 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace flexcore::store {
 
 struct store_settings {
-    std::string url = "sqlite:";             ///< "sqlite:" (files in `data`) or "memory:" (tests)
+    /// "sqlite:" (files in `data`), "postgresql://…" or "memory:" (tests)
+    std::string url = "sqlite:";
     std::filesystem::path data;              ///< folder; made when absent
     std::size_t queue_events_max = 100'000;  ///< waiting appends beyond this are refused busy
     std::size_t queue_bytes_max = 64u << 20;
     std::size_t batch_events_max = 10'000;  ///< per commit
     std::size_t batch_bytes_max = 8u << 20;
-    std::uint64_t wal_bytes_max = 32u << 20;  ///< checkpoint the WAL beyond this
+    std::uint64_t wal_bytes_max = 32u << 20;  ///< SQLite: checkpoint the WAL beyond this
+    // PostgreSQL:
+    std::string schema = "flexcore";  ///< made when absent
+    std::string password_file;        ///< its first line; empty: none
+    monotonic::duration connect_timeout = std::chrono::seconds{5};
+    monotonic::duration statement_timeout = std::chrono::seconds{30};
+    std::size_t sessions_max = 8;  ///< that read; others write
 };
 
 struct opened_store {
@@ -30,6 +39,9 @@ struct opened_store {
     std::unique_ptr<snapshot_store> snapshots;
     std::string description;  ///< for a person: "SQLite 3.40.1 in /var/lib/…"
 };
+
+/// "postgresql://…" or "postgres://…".
+[[nodiscard]] bool is_postgres_url(std::string_view) noexcept;
 
 /// Of the default backend's library in use: "SQLite 3.40.1".
 [[nodiscard]] std::string library_version();

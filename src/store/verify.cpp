@@ -1,6 +1,6 @@
 #include "store/verify.hpp"
 
-#include "store/sqlite/data_folder.hpp"
+#include "store/data_folder_impl.hpp"
 #include "store/sqlite/verify_impl.hpp"
 
 #include <fmt/format.h>
@@ -151,7 +151,7 @@ result<verify_report> verify(const std::filesystem::path& data,
                                 data.string()));
     }
     verify_report report;
-    report.in_use = sqlite::data_folder::in_use(data);
+    report.in_use = data_folder::in_use(data);
     sqlite::verifying look{report, progress};
     if (auto ok = sqlite::verify_pages(look, events); !ok) return fail(std::move(ok.error()));
     if (auto ok = sqlite::verify_log(look, events); !ok) return fail(std::move(ok.error()));

@@ -119,6 +119,9 @@ result<std::unique_ptr<connection>> connection::open(const connection_settings& 
         settings.statement_timeout.count(), settings.statement_timeout.count(),
         settings.read_only ? "on" : "off"));
     if (!ready) return fail(ready.error());
+    if (settings.accepts) {
+        if (auto ok = settings.accepts(*opened); !ok) return fail(std::move(ok.error()));
+    }
     return opened;
 }
 
@@ -131,6 +134,12 @@ result<pqxx::result> connection::run(const sql& what, const params& with) {
             state_->session.prepare(what.name, what.text);
         }
         return plain.exec_prepared(what.name, pqxx::prepare::make_dynamic_params(with.all()));
+    });
+}
+
+result<pqxx::result> connection::run_once(const std::string& text, const params& with) {
+    return state_->guarded("statement", [&](pqxx::nontransaction& plain) {
+        return plain.exec_params(text, pqxx::prepare::make_dynamic_params(with.all()));
     });
 }
 

@@ -17,6 +17,7 @@
 
 #include <pqxx/result>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -29,12 +30,16 @@ struct sql {
     const char* text;
 };
 
+class connection;
+
 struct connection_settings {
     conninfo where;
     std::string schema = "flexcore";
     std::chrono::milliseconds statement_timeout{30'000};  ///< the server's; ours a second later
     bool read_only = false;
     std::shared_ptr<watch> overdue;  ///< shared by all sessions of a store
+    /// Asked when a session is set up: may this server be used?
+    std::function<result<void>(connection&)> accepts = {};
 };
 
 class connection {
@@ -46,6 +51,8 @@ public:
     connection& operator=(const connection&) = delete;
 
     [[nodiscard]] result<pqxx::result> run(const sql&, const params& = {});
+    /// A statement of varying text, not prepared.
+    [[nodiscard]] result<pqxx::result> run_once(const std::string& text, const params&);
     /// One or more statements without parameters, in one round trip; the last one's rows.
     [[nodiscard]] result<pqxx::result> script(const std::string& text);
 

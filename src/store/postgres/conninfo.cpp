@@ -71,10 +71,6 @@ std::string or_else(const options& given, const char* name, const char* otherwis
 
 }  // namespace
 
-bool is_postgres_url(std::string_view url) noexcept {
-    return url.starts_with("postgresql://") || url.starts_with("postgres://");
-}
-
 result<conninfo> read_conninfo(std::string_view url, const std::string& password_file,
                                std::chrono::seconds connect_timeout) {
     auto given = parse(std::string{url});

@@ -25,6 +25,4 @@ struct conninfo {
 [[nodiscard]] result<conninfo> read_conninfo(std::string_view url, const std::string& password_file,
                                              std::chrono::seconds connect_timeout);
 
-[[nodiscard]] bool is_postgres_url(std::string_view url) noexcept;
-
 }  // namespace flexcore::store::postgres

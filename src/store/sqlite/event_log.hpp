@@ -4,9 +4,9 @@
 // Errors of opening: newer_schema, corrupt (the text names the file), unavailable, full.
 #pragma once
 
+#include "store/data_folder_impl.hpp"
 #include "store/event_log.hpp"
 #include "store/log_writer_impl.hpp"
-#include "store/sqlite/data_folder.hpp"
 #include "telemetry/health.hpp"
 
 #include <memory>

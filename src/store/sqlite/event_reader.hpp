@@ -6,10 +6,10 @@
 
 #include "store/event_log.hpp"
 #include "store/event_page_impl.hpp"
+#include "store/rule_board_impl.hpp"
 #include "store/sqlite/connection.hpp"
 #include "store/sqlite/event_row.hpp"
 #include "store/sqlite/postings.hpp"
-#include "store/sqlite/rule_board.hpp"
 #include "store/sqlite/rule_book.hpp"
 
 #include <memory>

@@ -12,12 +12,12 @@
 
 #include "store/append_decision_impl.hpp"
 #include "store/name_cache_impl.hpp"
+#include "store/rule_board_impl.hpp"
 #include "store/sqlite/batch_tables.hpp"
 #include "store/sqlite/connection.hpp"
 #include "store/sqlite/event_reader.hpp"
 #include "store/sqlite/postings.hpp"
 #include "store/sqlite/reclaimer.hpp"
-#include "store/sqlite/rule_board.hpp"
 #include "store/sqlite/rule_book.hpp"
 
 #include <map>

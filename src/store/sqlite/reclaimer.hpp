@@ -11,7 +11,7 @@
 // Threads: the log writer's, on its connection, inside a transaction of the caller's.
 #pragma once
 
-#include "store/sqlite/rule_board.hpp"
+#include "store/rule_board_impl.hpp"
 #include "store/sqlite/rule_book.hpp"
 
 #include <set>

@@ -7,8 +7,8 @@
 // Errors of opening: newer_schema. Anything else leaves a store that keeps nothing.
 #pragma once
 
+#include "store/data_folder_impl.hpp"
 #include "store/snapshot_store.hpp"
-#include "store/sqlite/data_folder.hpp"
 
 #include <memory>
 

@@ -1,4 +1,4 @@
-#include "store/sqlite/data_folder.hpp"
+#include "store/data_folder_impl.hpp"
 #include "store/sqlite/page_seal.hpp"
 #include "store/sqlite/verify_impl.hpp"
 

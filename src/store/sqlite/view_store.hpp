@@ -6,7 +6,7 @@
 // Errors of opening: newer_schema, unavailable, full.
 #pragma once
 
-#include "store/sqlite/data_folder.hpp"
+#include "store/data_folder_impl.hpp"
 #include "store/view_store.hpp"
 
 #include <memory>

@@ -26,7 +26,7 @@ public:
     faulty_log& operator=(const faulty_log&) = delete;
 
     void open() {
-        auto folder = value(sqlite::data_folder::open(folder_.path()));
+        auto folder = value(data_folder::open(folder_.path()));
         log_ = value(sqlite::open_log(
             {.folder = folder, .limits = {}, .wal_bytes_max = 256 << 10, .vfs = fault::vfs()},
             metrics_, health_));

@@ -28,7 +28,7 @@ struct own_log {
 
     void open(std::uint64_t wal_bytes_max = 32u << 20) {
         log.reset();
-        log = value(sqlite::open_log({.folder = value(sqlite::data_folder::open(folder.path())),
+        log = value(sqlite::open_log({.folder = value(data_folder::open(folder.path())),
                                       .limits = {},
                                       .wal_bytes_max = wal_bytes_max,
                                       .clock = [this] { return clock.load(); }},

@@ -159,7 +159,7 @@ private:
     }
 
     bool open() {
-        auto folder = value(sqlite::data_folder::open(folder_.path()));
+        auto folder = value(data_folder::open(folder_.path()));
         // Either every commit is copied into the database at once or none is: in between, it would
         // depend on threads.
         const std::uint64_t wal_bytes_max = random_() % 2 == 0 ? 0 : 1U << 30;

@@ -33,7 +33,7 @@ struct own_log {
     own_log() { open(); }
     void open() {
         log.reset();
-        log = value(sqlite::open_log({.folder = value(sqlite::data_folder::open(folder.path())),
+        log = value(sqlite::open_log({.folder = value(data_folder::open(folder.path())),
                                       .limits = {},
                                       .clock = [this] { return clock.load(); }},
                                      metrics, health));

@@ -74,7 +74,7 @@ TEST_CASE("rules: under random faults what was acknowledged holds and nothing el
     std::unique_ptr<event_log> log;
     const auto open = [&] {
         log.reset();
-        log = value(sqlite::open_log({.folder = value(sqlite::data_folder::open(folder.path())),
+        log = value(sqlite::open_log({.folder = value(data_folder::open(folder.path())),
                                       .limits = {},
                                       .wal_bytes_max = 128 << 10,
                                       .vfs = fault::vfs()},

@@ -1,4 +1,4 @@
-// rule_board: what all connections to events.db share of the streams' rules, so that reads and
+// rule_board: what all sessions with a log share of the streams' rules, so that reads and
 // appends pay for rules only where there are some.
 //
 // Order:   the writer notes a tenant before it commits a rule, makes the number odd before it
@@ -20,7 +20,7 @@
 #include <string_view>
 #include <vector>
 
-namespace flexcore::store::sqlite {
+namespace flexcore::store {
 
 class rule_board {
 public:
@@ -49,6 +49,8 @@ public:
         const std::shared_lock lock{mutex_};
         return tenants_.contains(tenant);
     }
+    /// Whether any stream has.
+    [[nodiscard]] bool has_any() const noexcept { return any_.load(std::memory_order_acquire); }
     void note(std::string_view tenant) {
         const std::unique_lock lock{mutex_};
         tenants_.emplace(tenant);
@@ -95,4 +97,4 @@ private:
     std::vector<std::string> unsaved_;
 };
 
-}  // namespace flexcore::store::sqlite
+}  // namespace flexcore::store

@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <memory>
 
-namespace flexcore::store::sqlite {
+namespace flexcore::store {
 
 class data_folder {
 public:
@@ -32,4 +32,4 @@ private:
     const int lock_;  ///< file descriptor
 };
 
-}  // namespace flexcore::store::sqlite
+}  // namespace flexcore::store

@@ -1,4 +1,4 @@
-#include "store/sqlite/data_folder.hpp"
+#include "store/data_folder_impl.hpp"
 
 #include "store/errc.hpp"
 
@@ -11,7 +11,7 @@
 #include <string>
 #include <system_error>
 
-namespace flexcore::store::sqlite {
+namespace flexcore::store {
 namespace {
 
 std::unexpected<error> os_failure(const char* attempted, const std::filesystem::path& path) {
@@ -89,4 +89,4 @@ result<void> data_folder::sync() const {
     return {};
 }
 
-}  // namespace flexcore::store::sqlite
+}  // namespace flexcore::store

@@ -1,0 +1,105 @@
+-- The space of events that are not served any more is freed in small steps.
+
+CREATE FUNCTION refuse_shrinking() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        IF NEW.first <> OLD.first OR NEW.last < OLD.last THEN
+            RAISE EXCEPTION 'holes are immutable';
+        END IF;
+        RETURN NEW;
+    END IF;
+    -- Two that have come to meet become one: the upper goes when the lower has grown over it.
+    IF NOT EXISTS (SELECT 1 FROM holes h WHERE h.first < OLD.first AND h.last >= OLD.last) THEN
+        RAISE EXCEPTION 'holes are immutable';
+    END IF;
+    RETURN OLD;
+END $$;
+CREATE TRIGGER holes_never_shrink BEFORE UPDATE OR DELETE ON holes
+    FOR EACH ROW EXECUTE FUNCTION refuse_shrinking();
+
+-- Position `at` is a hole from now on; it joins its neighbours.
+CREATE FUNCTION add_hole(at bigint, why text, moment bigint) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    upper_last bigint;
+    lower_first bigint;
+BEGIN
+    SELECT last INTO upper_last FROM holes WHERE first = at + 1;
+    SELECT first INTO lower_first FROM holes WHERE last = at - 1 AND first <= at
+        ORDER BY first DESC LIMIT 1;
+    IF lower_first IS NULL THEN
+        INSERT INTO holes (first, last, operation, removed_at)
+            VALUES (at, coalesce(upper_last, at), why, moment);
+    ELSE
+        UPDATE holes SET last = coalesce(upper_last, at), operation = why, removed_at = moment
+            WHERE first = lower_first;
+    END IF;
+    IF upper_last IS NOT NULL THEN
+        DELETE FROM holes WHERE first = at + 1;
+    END IF;
+END $$;
+CREATE INDEX holes_by_last ON holes (last);
+
+-- Removes up to `events_max` events that are not served at `moment` from the first stream with
+-- rules above `after_stream`, from its beginning on. What stays: the log's last event, which says
+-- where positions go on, and a stream's last one, which says its version, unless a deletion does.
+-- `stream_id` is null when no stream is left; `more`: this one has not come to its end.
+CREATE FUNCTION reclaim_step(after_stream bigint, moment bigint, ids_until bigint,
+                             events_max integer,
+                             OUT stream_id bigint, OUT removed integer, OUT more boolean)
+LANGUAGE plpgsql AS $$
+DECLARE
+    rule    stream_rules;
+    head    bigint;
+    newest  bigint;
+    beneath bigint;   -- versions below are not served
+    oldest  bigint;   -- events recorded before are not served
+    victim  record;
+    why     text;
+BEGIN
+    removed := 0;
+    more := false;
+    SELECT position INTO head FROM log_head FOR UPDATE;
+    SELECT * INTO rule FROM stream_rules WHERE stream > after_stream ORDER BY stream LIMIT 1;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    stream_id := rule.stream;
+    SELECT max(version) INTO newest FROM events WHERE stream = rule.stream;
+    IF newest IS NULL THEN
+        RETURN;
+    END IF;
+    beneath := rule.deleted_to + 1;
+    oldest := -9223372036854775808;
+    IF rule.deleted = 0 AND NOT EXISTS (
+           SELECT 1 FROM streams s JOIN names c ON c.id = s.category
+           JOIN kept_categories k ON k.name = c.name WHERE s.id = rule.stream) THEN
+        beneath := greatest(beneath, rule.truncate_before);
+        IF rule.max_count <> 0 THEN
+            beneath := greatest(beneath, newest - rule.max_count + 1);
+        END IF;
+        IF rule.max_age_us <> 0 THEN
+            oldest := moment - rule.max_age_us;
+        END IF;
+    END IF;
+    FOR victim IN
+        SELECT e.position, e.tenant, e.version, e.place, e.recorded_at, e.id
+        FROM events e
+        WHERE e.stream = rule.stream AND (e.version < beneath OR e.recorded_at < oldest)
+          AND (e.version < newest OR e.version <= rule.deleted_to) AND e.position < head
+        ORDER BY e.version LIMIT events_max
+    LOOP
+        why := CASE WHEN victim.version <= rule.deleted_to THEN 'deletion' ELSE 'retention' END;
+        PERFORM add_hole(victim.position, why, moment);
+        INSERT INTO removed_ids (position, tenant, stream, version, place, recorded_at, forget_at,
+                                 id)
+            VALUES (victim.position, victim.tenant, rule.stream, victim.version, victim.place,
+                    victim.recorded_at, ids_until, victim.id);
+        DELETE FROM event_tags t USING events e
+            WHERE e.position = victim.position AND e.tags <> '' AND t.position = e.position
+              AND t.tag IN (SELECT n.id FROM names n WHERE n.kind = 4 AND n.tenant = e.tenant
+                            AND n.name = ANY (string_to_array(rtrim(e.tags, E'\n'), E'\n')));
+        DELETE FROM events WHERE position = victim.position;
+        removed := removed + 1;
+    END LOOP;
+    more := removed = events_max;
+END $$;

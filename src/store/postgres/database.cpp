@@ -1,0 +1,69 @@
+#include "store/postgres/database.hpp"
+
+#include "store/postgres/migrations.hpp"
+
+#include <pqxx/row>
+
+namespace flexcore::store::postgres {
+namespace {
+
+result<int> process_of(connection& session) {
+    const auto rows = session.script("SELECT pg_backend_pid()");
+    if (!rows) return fail(rows.error());
+    return (*rows)[0][0].as<int>();
+}
+
+/// A pooler that hands each transaction another session: what a session was told (search path,
+/// prepared statements, locks) is somebody else's then. One client's transaction takes the session
+/// that another has just used; then the other has to get another one.
+result<void> check_pooler(connection& one, const connection_settings& settings) {
+    const auto before = process_of(one);
+    if (!before) return fail(before.error());
+    auto other = connection::open(settings);
+    if (!other) return fail(std::move(other.error()));
+    if (auto ok = (*other)->begin(); !ok) return ok;
+    const auto taken = process_of(**other);
+    const auto after = process_of(one);
+    (*other)->roll_back();
+    if (!taken) return fail(taken.error());
+    if (!after) return fail(after.error());
+    if (*before == *after && *before != *taken) return {};
+    return fail(store_errc::unavailable,
+                fmt::format("{} is a pooler in transaction mode: prepared statements, the search "
+                            "path and locks of a session do not hold there. Set "
+                            "pool_mode=session for this database, or connect past the pooler",
+                            settings.where.place));
+}
+
+}  // namespace
+
+result<database> open_database(const database_settings& settings) {
+    auto where = read_conninfo(settings.url, settings.password_file, settings.connect_timeout);
+    if (!where) return fail(std::move(where.error()));
+    database made;
+    made.writing = {.where = std::move(*where),
+                    .schema = settings.schema,
+                    .statement_timeout = settings.statement_timeout,
+                    .read_only = false,
+                    .overdue = std::make_shared<watch>()};
+    auto session = connection::open(made.writing);
+    if (!session) return fail(std::move(session.error()));
+    if (auto ok = check_pooler(**session, made.writing); !ok) return fail(std::move(ok.error()));
+    auto known = standing::open(settings.folder);
+    if (!known) return fail(std::move(known.error()));
+    made.known = std::move(*known);
+    // Before anything is changed there; and every session from now on, after a failover for
+    // instance, may be with another server.
+    if (auto ok = made.known->check(**session); !ok) return fail(std::move(ok.error()));
+    made.writing.accepts = [known = made.known](connection& one) { return known->check(one); };
+    if (auto ok = migrate(**session); !ok) return fail(std::move(ok.error()));
+    made.description = fmt::format("PostgreSQL {} at {}, schema {}", (*session)->server_version(),
+                                   made.writing.where.place, settings.schema);
+    auto reading = made.writing;
+    reading.read_only = true;
+    made.readers =
+        std::make_shared<sessions>(reading, session_limits{.sessions_max = settings.sessions_max});
+    return made;
+}
+
+}  // namespace flexcore::store::postgres

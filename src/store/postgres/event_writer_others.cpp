@@ -1,0 +1,133 @@
+// event_writer beside its own appends: what other servers write into the same log, and what has
+// expired.
+
+#include "store/postgres/event_reader.hpp"
+#include "store/postgres/event_writer.hpp"
+
+#include <pqxx/row>
+
+namespace flexcore::store::postgres {
+namespace {
+
+constexpr std::size_t page_events = 1'000;
+constexpr auto purge_pause = std::chrono::seconds{60};
+constexpr auto purge_pause_busy = std::chrono::milliseconds{50};
+constexpr int purge_keys_max = 500;
+
+constexpr sql head_row{"head_row", "SELECT position, changes, recorded_at, last_id FROM log_head"};
+constexpr sql head_row_locked{
+    "head_row_locked", "SELECT position, changes, recorded_at, last_id FROM log_head FOR UPDATE"};
+constexpr sql changed_rules{
+    "changed_rules",
+    "SELECT t.name, s.name FROM stream_rules r JOIN streams s ON s.id = r.stream "
+    "JOIN names t ON t.id = r.tenant WHERE r.changed_at > $1"};
+constexpr sql tenants_with_rules{"tenants_with_rules",
+                                 "SELECT t.name FROM names t WHERE t.kind = 1 AND "
+                                 "EXISTS (SELECT 1 FROM stream_rules r WHERE r.tenant = t.id)"};
+constexpr sql purge_keys{
+    "purge_keys",
+    "DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(SELECT ctid FROM idempotency_keys "
+    "WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))"};
+
+}  // namespace
+
+result<log_head> event_writer::read_head(bool locked) {
+    const auto rows = db_->run(locked ? head_row_locked : head_row);
+    if (!rows) return fail(rows.error());
+    if (rows->empty()) return fail(store_errc::corrupt, "the log's head is missing");
+    const auto row = (*rows)[0];
+    return log_head{.pos = row[0].as<position>(),
+                    .changes = row[1].as<std::uint64_t>(),
+                    .recorded_at = row[2].as<unix_us>(),
+                    .last_id = row[3].as<std::uint64_t>()};
+}
+
+result<void> event_writer::load_rules() {
+    const auto rows = db_->run(tenants_with_rules);
+    if (!rows) return fail(rows.error());
+    for (const auto& row : *rows) settings_.rules->note(row[0].as<std::string>());
+    return reclaimer_.load(*db_);
+}
+
+/// Brings what is known up to the database's head: events and rules of other servers.
+result<void> event_writer::catch_up() {
+    const auto head = read_head(false);
+    if (!head) return fail(head.error());
+    if (auto ok = settings_.known->check_end(head->pos); !ok) return fail(ok.error());
+    while (head_.pos < head->pos) {
+        auto page = read_all(*db_, head_.pos, head->pos, page_events);
+        if (!page) return fail(page.error());
+        if ((*page)->events.empty()) {
+            head_.pos = head->pos;  // the rest is holes
+            break;
+        }
+        for (const auto& event : (*page)->events) note(event);
+        head_.pos = (*page)->events.back().pos;
+        foreign_.batches.push_back(std::move(*page));
+        foreign_.head = head_.pos;
+    }
+    const auto changed = db_->run(changed_rules, params{}.add(head_.changes));
+    if (!changed) return fail(changed.error());
+    for (const auto& row : *changed) {
+        const auto name = row[0].as<std::string>();
+        settings_.rules->note(name);
+        if (const auto* in = tenant(name)) streams_.erase(*in, row[1].as<std::string>());
+        foreign_.any_may_have_changed = true;
+        reclaimer_.rules_changed();
+    }
+    head_ = *head;
+    return {};
+}
+
+/// An event that another server has written.
+void event_writer::note(const recorded_event& event) {
+    const auto* in = tenant(event.tenant);
+    if (in == nullptr) return;
+    auto* known = streams_.find(*in, event.stream);
+    if (known == nullptr) return;
+    // One that was not there has an id now, and one that was deleted is there again.
+    if (known->id == 0 || known->deleted != deletion::none) {
+        streams_.erase(*in, event.stream);
+    } else {
+        known->ver = event.ver;
+    }
+}
+
+foreign_commits event_writer::take_foreign() { return std::exchange(foreign_, {}); }
+
+result<deadline> event_writer::tidy(bool idle) {
+    if (idle && monotonic::now() >= poll_at_) {
+        poll_at_ = monotonic::now() + settings_.poll;
+        if (!db_ || !db_->usable()) {
+            if (auto ok = connect(); !ok) return fail(ok.error());
+        }
+        const auto head = read_head(false);
+        if (!head) return fail(head.error());
+        if (head->changes != head_.changes) {
+            if (auto ok = catch_up(); !ok) return fail(ok.error());
+        }
+    }
+    if (monotonic::now() >= save_at_) {
+        save_at_ = monotonic::now() + settings_.poll;
+        settings_.known->save();
+    }
+    if (monotonic::now() >= purge_at_) {
+        if (auto ok = purge_expired_keys(idle); !ok) return fail(ok.error());
+    }
+    if (monotonic::now() >= reclaimer_.next() && db_ && db_->usable()) {
+        if (auto ok = reclaimer_.step(*db_, settings_.clock(), idle); !ok) return fail(ok.error());
+    }
+    return std::min({poll_at_, purge_at_, reclaimer_.next()});
+}
+
+result<void> event_writer::purge_expired_keys(bool idle) {
+    purge_at_ = monotonic::now() + purge_pause;  // also when it fails
+    if (!db_ || !db_->usable()) return {};
+    const auto gone = db_->run(purge_keys, params{}.add(settings_.clock()).add(purge_keys_max));
+    if (!gone) return fail(gone.error());
+    if (gone->affected_rows() == purge_keys_max)
+        purge_at_ = monotonic::now() + (idle ? monotonic::duration{} : purge_pause_busy);
+    return {};
+}
+
+}  // namespace flexcore::store::postgres

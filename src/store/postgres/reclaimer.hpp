@@ -1,0 +1,38 @@
+// reclaimer: frees the space of events that are not served any more, in small steps, each a
+// transaction of its own (reclaim_step in migrations/postgres/0004_reclaiming.sql).
+//
+// Threads: the log writer's.
+#pragma once
+
+#include "store/postgres/connection.hpp"
+#include "store/rule_board_impl.hpp"
+#include "telemetry/metrics.hpp"
+
+#include <memory>
+
+namespace flexcore::store::postgres {
+
+class reclaimer {
+public:
+    reclaimer(std::shared_ptr<rule_board> rules, telemetry::counter* removed)
+        : rules_{std::move(rules)}, removed_{removed} {}
+
+    /// Categories that are kept, as the database knows them.
+    [[nodiscard]] result<void> load(connection&);
+    /// Rules have changed: a pass begins when the present one has come to its end.
+    void rules_changed() noexcept { due_ = {}; }
+    /// Takes a step when one is due. `idle`: nobody waits for appends.
+    [[nodiscard]] result<void> step(connection&, unix_us now, bool idle);
+    /// When `step` wants to be called again.
+    [[nodiscard]] deadline next() const noexcept;
+
+private:
+    [[nodiscard]] result<void> save_kept(connection&);
+
+    const std::shared_ptr<rule_board> rules_;
+    telemetry::counter* const removed_;
+    std::uint64_t at_stream_ = 0;  ///< up to here in this pass
+    deadline due_{};
+};
+
+}  // namespace flexcore::store::postgres
