@@ -17,6 +17,7 @@ public:
 
     void add(const recorded_event&);
     [[nodiscard]] bool full() const noexcept { return page_is_full(*batch_, limit_); }
+    [[nodiscard]] std::size_t count() const noexcept { return batch_->events.size(); }
     [[nodiscard]] std::shared_ptr<const event_batch> finish() &&;
 
 private:

@@ -15,6 +15,16 @@ namespace {
 
 constexpr std::chrono::seconds grace{1};  // for the server's own time-out to come first
 
+// Everything here is meant to go through indexes. A plan is kept as long as its session, and may
+// have been made when the tables were small: then reading a whole table, or hashing it, looks
+// cheap, and is ruinous later. Where there is no other way they are taken all the same, and what
+// they are said to cost then would set off the compiler. Statements are planned once: with
+// nothing to choose, their parameters' values do not matter.
+constexpr const char* planning =
+    "SET enable_seqscan TO off; SET enable_hashjoin TO off; SET enable_mergejoin TO off;"
+    "SET enable_bitmapscan TO off; SET jit TO off; SET max_parallel_workers_per_gather TO 0;"
+    "SET plan_cache_mode TO force_generic_plan;";
+
 /// What the server says besides its answers. Sessions ask for warnings only.
 class notices final : public pqxx::errorhandler {
 public:
@@ -111,11 +121,11 @@ result<std::unique_ptr<connection>> connection::open(const connection_settings& 
     std::unique_ptr<connection> opened{new connection{std::move(made)}};
     // Not as start-up options: poolers refuse those.
     const auto ready = opened->script(fmt::format(
-        "SET search_path TO {}; SET client_min_messages TO warning; SET statement_timeout TO {};"
+        "{} SET search_path TO {}; SET client_min_messages TO warning; SET statement_timeout TO {};"
         "SET idle_in_transaction_session_timeout TO {}; SET lock_timeout TO {};"
         "SET synchronous_commit TO on; SET standard_conforming_strings TO on;"
         "SET extra_float_digits TO 1; SET default_transaction_read_only TO {}",
-        opened->state_->session.quote_name(settings.schema), settings.statement_timeout.count(),
+        planning, opened->state_->session.quote_name(settings.schema), settings.statement_timeout.count(),
         settings.statement_timeout.count(), settings.statement_timeout.count(),
         settings.read_only ? "on" : "off"));
     if (!ready) return fail(ready.error());
@@ -138,7 +148,7 @@ result<pqxx::result> connection::run(const sql& what, const params& with) {
 }
 
 result<pqxx::result> connection::run_once(const std::string& text, const params& with) {
-    return state_->guarded("statement", [&](pqxx::nontransaction& plain) {
+    return state_->guarded("a statement made for the call", [&](pqxx::nontransaction& plain) {
         return plain.exec_params(text, pqxx::prepare::make_dynamic_params(with.all()));
     });
 }

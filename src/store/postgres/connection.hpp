@@ -51,7 +51,7 @@ public:
     connection& operator=(const connection&) = delete;
 
     [[nodiscard]] result<pqxx::result> run(const sql&, const params& = {});
-    /// A statement of varying text, not prepared.
+    /// A statement whose text is made for this call; it is not kept.
     [[nodiscard]] result<pqxx::result> run_once(const std::string& text, const params&);
     /// One or more statements without parameters, in one round trip; the last one's rows.
     [[nodiscard]] result<pqxx::result> script(const std::string& text);

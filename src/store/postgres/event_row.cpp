@@ -1,0 +1,95 @@
+#include "store/postgres/event_row.hpp"
+
+#include "base/names.hpp"
+
+#include <pqxx/result>
+
+#include <algorithm>
+#include <charconv>
+
+namespace flexcore::store::postgres {
+
+std::string is_served(std::string_view now) {
+    return fmt::format(
+        "(r.stream IS NULL OR r.deleted = 0 AND e.version > r.deleted_to"
+        " AND e.version >= r.truncate_before"
+        " AND (r.max_age_us = 0 OR e.recorded_at >= {} - r.max_age_us)"
+        " AND (r.max_count = 0 OR e.version > (SELECT max(l.version) FROM events l"
+        " WHERE l.stream = e.stream) - r.max_count))",
+        now);
+}
+
+std::string page_of(std::string_view events, std::string_view order) {
+    // octet_length does not read a text that is stored apart, and neither does a CASE that leaves
+    // it out.
+    return fmt::format(
+        "SELECT e.position, e.version, e.id, e.recorded_at, e.schema_version,"
+        " tenant.name AS tenant_name, stream.name AS stream_name, type.name AS type_name, e.tags,"
+        " CASE WHEN e.before < {0} THEN e.metadata END AS metadata,"
+        " CASE WHEN e.before < {0} THEN e.data END AS data"
+        " FROM (SELECT e.*, coalesce(sum(octet_length(e.metadata) + octet_length(e.data)) OVER"
+        " (ORDER BY e.{1} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before"
+        " FROM ({2}) e) e"
+        " LEFT JOIN LATERAL (SELECT name FROM names WHERE id = e.tenant LIMIT 1) tenant ON true"
+        " LEFT JOIN LATERAL (SELECT name FROM streams WHERE id = e.stream LIMIT 1) stream ON true"
+        " LEFT JOIN LATERAL (SELECT name FROM names WHERE id = e.type LIMIT 1) type ON true"
+        " ORDER BY e.{1}",
+        page_bytes_max, order, events);
+}
+
+std::size_t rows_max(std::size_t limit) noexcept { return std::min(limit, events_looked_at_max); }
+
+std::string_view text(const pqxx::result& rows, int row, column at) noexcept {
+    const auto field = rows[row][static_cast<int>(at)];
+    return {field.c_str(), field.size()};
+}
+
+std::int64_t integer(const pqxx::result& rows, int row, column at) noexcept {
+    const auto digits = text(rows, row, at);
+    std::int64_t value = 0;
+    std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    return value;
+}
+
+bool is_null(const pqxx::result& rows, int row, column at) noexcept {
+    return rows[row][static_cast<int>(at)].is_null();
+}
+
+result<void> add_row(const pqxx::result& rows, int row, event_page& page) {
+    const auto natural = [&](column at) {
+        return static_cast<std::uint64_t>(integer(rows, row, at));
+    };
+    recorded_event event;
+    event.pos = natural(column::position);
+    for (const auto name : {column::tenant, column::stream, column::type, column::data}) {
+        if (!is_null(rows, row, name)) continue;
+        return fail(store_errc::corrupt, "an event's names are missing",
+                    fmt::format("the event at position {} lacks a name", event.pos));
+    }
+    event.ver = natural(column::version);
+    event.id = parse_uuid(text(rows, row, column::id)).value_or(uuid{});
+    event.recorded_at = integer(rows, row, column::recorded_at);
+    event.schema_version = static_cast<std::uint32_t>(natural(column::schema_version));
+    event.tenant = text(rows, row, column::tenant);
+    event.stream = text(rows, row, column::stream);
+    event.type = text(rows, row, column::type);
+    event.data = text(rows, row, column::data);
+    event.metadata = text(rows, row, column::metadata);
+    if (event.metadata.empty()) event.metadata = "{}";
+    thread_local std::vector<std::string_view> tags;
+    tags.clear();
+    for (auto rest = text(rows, row, column::tags); !rest.empty();) {
+        const auto end = rest.find('\n');
+        tags.push_back(rest.substr(0, end));
+        rest.remove_prefix(std::min(end, rest.size() - 1) + 1);
+    }
+    event.tags = tags;
+    page.add(event);
+    return {};
+}
+
+bool is_storable(std::string_view text) noexcept {
+    return text.find('\0') == std::string_view::npos && is_utf8(text);
+}
+
+}  // namespace flexcore::store::postgres
