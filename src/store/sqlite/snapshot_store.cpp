@@ -1,30 +1,17 @@
 #include "store/sqlite/snapshot_store.hpp"
 
+#include "store/snapshot_checksum_impl.hpp"
 #include "store/sqlite/connection.hpp"
 #include "store/sqlite/migrations.hpp"
 #include "store/sqlite/view_damage.hpp"
 #include "telemetry/log.hpp"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
-#include <array>
 #include <mutex>
 
 namespace flexcore::store::sqlite {
 namespace {
 
 constexpr std::size_t cache_kib = 2 * 1024;
-
-std::uint64_t checksum_of(std::string_view tenant, std::string_view stream, std::uint32_t reducer,
-                          version ver, std::string_view event_id, std::string_view state) {
-    const std::array<std::uint64_t, 3> head{reducer, ver, stream.size()};
-    std::uint64_t sum = XXH3_64bits(head.data(), sizeof head);
-    for (const auto part : {tenant, stream, event_id, state}) {
-        sum = XXH3_64bits_withSeed(part.data(), part.size(), sum);
-    }
-    return sum;
-}
 
 std::string_view bytes_of(const uuid& id) noexcept {
     return {reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size()};
@@ -65,7 +52,8 @@ public:
                 const auto state = find_.blob(2);
                 const version ver = find_.natural(0);
                 if (id.size() == uuid{}.bytes.size() &&
-                    checksum_of(tenant, stream, reducer, ver, id, state) == find_.natural(3)) {
+                    snapshot_checksum(tenant, stream, reducer, ver, id, state) ==
+                        find_.natural(3)) {
                     found.emplace();
                     found->ver = ver;
                     std::copy(id.begin(), id.end(), found->event_id.bytes.begin());
@@ -98,7 +86,7 @@ public:
                 .bind(4, taken.ver)
                 .bind_blob(5, id)
                 .bind_blob(6, taken.state)
-                .bind(7, checksum_of(tenant, stream, reducer, taken.ver, id, taken.state));
+                .bind(7, snapshot_checksum(tenant, stream, reducer, taken.ver, id, taken.state));
             if (auto ok = db_.run(put_, "put a snapshot"); !ok) return ok;
             return db_.run(commit_, "commit a snapshot");
         }();

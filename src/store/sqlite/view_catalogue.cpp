@@ -1,9 +1,9 @@
 #include "store/sqlite/view_catalogue.hpp"
 
 #include "base/check.hpp"
+#include "store/model_fields_impl.hpp"
 
 #include <fmt/format.h>
-#include <boost/json.hpp>
 
 #include <algorithm>
 #include <limits>
@@ -12,24 +12,6 @@ namespace flexcore::store::sqlite {
 namespace {
 
 constexpr double null_value = -std::numeric_limits<double>::infinity();
-
-std::string fields_as_json(const std::vector<std::string>& fields) {
-    return boost::json::serialize(boost::json::array(fields.begin(), fields.end()));
-}
-
-result<std::vector<std::string>> fields_from_json(const connection& db, std::string_view text) {
-    boost::system::error_code problem;
-    const auto list = boost::json::parse(text, problem);
-    const auto damaged = fail(store_errc::corrupt, "the catalogue of read models is damaged",
-                              fmt::format("{}: a model's fields do not read back", db.file()));
-    if (problem || !list.is_array()) return damaged;
-    std::vector<std::string> fields;
-    for (const auto& field : list.get_array()) {
-        if (!field.is_string()) return damaged;
-        fields.emplace_back(field.get_string());
-    }
-    return fields;
-}
 
 result<void> create_table(connection& db, const model_table& model) {
     const auto name = model.table();
@@ -122,7 +104,7 @@ result<std::vector<generation>> read_generations(connection& db) {
         const auto owner = std::find_if(all.begin(), all.end(),
                                         [&](const generation& one) { return one.id == id; });
         if (owner == all.end()) continue;
-        auto fields = fields_from_json(db, models->text(2));
+        auto fields = fields_from_json(models->text(2), db.file());
         if (!fields) return fail(fields.error());
         owner->models.push_back({std::string{models->text(1)}, std::move(*fields)});
     }
