@@ -3,9 +3,9 @@
 #include "contract/harness.hpp"
 
 using namespace contract;
+using store::embedded_file;
 using store::sqlite::access;
 using store::sqlite::connection;
-using store::sqlite::embedded_file;
 using store::sqlite::migrate;
 
 namespace {
