@@ -1,0 +1,145 @@
+// What the read models in PostgreSQL are made of, as far as it needs no server.
+#include "store/postgres/absent_filter.hpp"
+#include "store/postgres/literal.hpp"
+#include "store/postgres/row_cache.hpp"
+#include "store/postgres/sessions.hpp"
+#include "store/postgres/view_value.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <cmath>
+#include <limits>
+#include <random>
+
+using namespace flexcore;                   // NOLINT: a test's vocabulary
+using namespace flexcore::store;            // NOLINT
+using namespace flexcore::store::postgres;  // NOLINT
+
+namespace {
+
+std::strong_ordering bytewise(const std::string& left, const std::string& right) {
+    return left.compare(right) <=> 0;
+}
+
+}  // namespace
+
+TEST_CASE("postgres values: bytes of a column are in the order of their values",
+          "[store][postgres]") {
+    std::vector<scalar> values{nullptr,
+                               std::string{},
+                               std::string{"\0", 1},
+                               std::string{"\0a", 2},
+                               std::string{"a"},
+                               std::string{"ab"},
+                               std::string{"\xff"},
+                               std::string{"5"},
+                               std::string(text_bytes_max, 'a')};
+    for (const std::int64_t edge :
+         {std::int64_t{0}, std::int64_t{1} << 52, std::int64_t{1} << 53, std::int64_t{1} << 62,
+          std::numeric_limits<std::int64_t>::max(), std::numeric_limits<std::int64_t>::min() + 1}) {
+        for (std::int64_t by = -1; by <= (edge > (std::int64_t{1} << 62) ? 0 : 1); ++by) {
+            values.emplace_back(edge + by);
+            if (edge > 0) values.emplace_back(-(edge + by));
+            values.push_back(normalized(static_cast<double>(edge + by)));
+            values.push_back(normalized(-static_cast<double>(edge + by)));
+        }
+    }
+    for (const double edge : {0.1, 0.5, 1.5, 2.5, 1e-300, 1e300, 5e-324, 2.2250738585072014e-308,
+                              std::numeric_limits<double>::max(), 9223372036854775808.0}) {
+        values.emplace_back(edge);
+        values.emplace_back(-edge);
+        values.emplace_back(std::nextafter(edge, 1e308));
+    }
+    std::mt19937_64 random{3};  // NOLINT: the same run each time
+    for (int i = 0; i < 300; ++i) {
+        values.emplace_back(static_cast<std::int64_t>(random()) >> (random() % 64));
+        const double any =
+            std::ldexp(static_cast<double>(random()), static_cast<int>(random() % 400) - 200);
+        values.push_back(normalized(random() % 2 == 0 ? any : -any));
+    }
+    for (const auto& left : values) {
+        for (const auto& right : values) {
+            if (compare_scalars(left, right) != bytewise(column_bytes(left), column_bytes(right))) {
+                FAIL("kinds " << left.index() << " and " << right.index());
+            }
+        }
+    }
+}
+
+TEST_CASE("postgres values: a text too long for an index is still found, and by it alone",
+          "[store][postgres]") {
+    const std::string start(text_bytes_max, 'a');
+    const auto one = column_bytes(start + "b");
+    CHECK(one.size() < text_bytes_max + 32);
+    CHECK(one == column_bytes(start + "b"));
+    CHECK(one != column_bytes(start + "c"));
+    CHECK(one > column_bytes(start));
+    CHECK(one < column_bytes(std::string{"b"}));
+}
+
+TEST_CASE("postgres: what a text column can hold", "[store][postgres]") {
+    CHECK(is_storable("bär 😀 '\"\\"));
+    CHECK_FALSE(is_storable(std::string_view{"a\0b", 3}));
+    CHECK_FALSE(is_storable("\xff"));
+    CHECK(literal("it's") == "'it''s'");
+    CHECK(bytes_text(std::string_view{"\0\xff'", 3}) == "\\x00ff27");
+}
+
+TEST_CASE("absent filter: no row that was added is taken for absent, few others for there",
+          "[store][postgres]") {
+    absent_filter rows;
+    CHECK(rows.is_absent("anything"));
+    constexpr int count = 60'000;  // beyond the first layer
+    for (int i = 0; i < count; ++i) rows.add("row " + std::to_string(i));
+    int missed = 0;
+    int mistaken = 0;
+    for (int i = 0; i < count; ++i) {
+        if (rows.is_absent("row " + std::to_string(i))) ++missed;
+        if (!rows.is_absent("other " + std::to_string(i))) ++mistaken;
+    }
+    CHECK(missed == 0);
+    CHECK(mistaken < count / 20);
+}
+
+TEST_CASE("row cache: keeps what is used, forgets the rest, within its bytes",
+          "[store][postgres]") {
+    row_cache rows{100'000};
+    CHECK(rows.find("none") == nullptr);
+    rows.put("hot", known_row{"{}", 1});
+    rows.put("gone", std::nullopt);
+    REQUIRE(rows.find("gone") != nullptr);
+    CHECK_FALSE(rows.find("gone")->has_value());
+    for (int i = 0; i < 2'000; ++i) {
+        rows.put(std::to_string(i), known_row{std::string(100, 'x'), 2});
+        REQUIRE(rows.find("hot") != nullptr);
+    }
+    CHECK(rows.find("hot")->value().pos == 1);
+    CHECK(rows.find("gone") == nullptr);
+    CHECK(rows.find("1999") != nullptr);
+    int kept = 0;
+    for (int i = 0; i < 2'000; ++i) kept += rows.find(std::to_string(i)) == nullptr ? 0 : 1;
+    CHECK(kept < 600);
+    rows.forget("hot");
+    CHECK(rows.find("hot") == nullptr);
+}
+
+TEST_CASE("backoff: pauses grow to a bound, and begin anew after a success", "[store][postgres]") {
+    backoff pace;
+    const auto pause_after_failure = [&] {
+        const auto before = monotonic::now();
+        pace.failed();
+        const auto after = monotonic::now();
+        // Between these two it was drawn.
+        return std::pair{pace.next_try() - after, pace.next_try() - before};
+    };
+    auto expected = std::chrono::duration_cast<monotonic::duration>(backoff::first);
+    for (int i = 0; i < 10; ++i) {
+        const auto [least, most] = pause_after_failure();
+        CHECK(least <= expected);
+        CHECK(most >= expected / 2);
+        expected = std::min<monotonic::duration>(expected * 2, backoff::longest);
+    }
+    CHECK(expected == backoff::longest);
+    pace.succeeded();
+    CHECK(pause_after_failure().first <= backoff::first);
+}
