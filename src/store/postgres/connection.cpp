@@ -6,8 +6,10 @@
 #include <pqxx/errorhandler>
 #include <pqxx/except>
 #include <pqxx/nontransaction>
+#include <pqxx/pipeline>
 #include <pqxx/prepared_statement>
 
+#include <optional>
 #include <unordered_set>
 
 namespace flexcore::store::postgres {
@@ -73,6 +75,15 @@ error failure_to_connect(const conninfo& where, std::string_view what) {
 }  // namespace
 
 struct connection::state {
+    /// A statement that was sent, and whose answer nobody has taken yet.
+    struct unanswered {
+        explicit unanswered(pqxx::connection& session) : plain{session}, line{plain} {
+            line.retain(0);  // sent as soon as it is there
+        }
+        pqxx::nontransaction plain;
+        pqxx::pipeline line;
+    };
+
     state(const connection_settings& s) : settings{s}, session{s.where.text}, heard{session} {}
 
     /// Everything that may throw or hang goes through here.
@@ -82,6 +93,7 @@ struct connection::state {
         try {
             const watch::guard overdue{*settings.overdue, session.sock(),
                                        monotonic::now() + settings.statement_timeout + grace};
+            take_answer();
             pqxx::nontransaction plain{session};
             return work(plain);
         } catch (const pqxx::broken_connection& e) {
@@ -98,8 +110,25 @@ struct connection::state {
         }
     }
 
+    ~state() {
+        // Else the pipeline would open a connection to cancel what is done already.
+        if (pending) (void)guarded("close", [](pqxx::nontransaction&) { return pqxx::result{}; });
+    }
+
+    void take_answer() {
+        if (!pending) return;
+        try {
+            pending->line.complete();
+        } catch (...) {
+            pending.reset();
+            throw pqxx::broken_connection{"the end of the read before was not answered"};
+        }
+        pending.reset();
+    }
+
     const connection_settings settings;
     pqxx::connection session;
+    std::optional<unanswered> pending;
     notices heard;  ///< unregistered before the session goes
     std::unordered_set<const char*> prepared;
     bool broken = false;
@@ -172,6 +201,17 @@ result<void> connection::commit() {
 void connection::roll_back() noexcept {
     if (!std::exchange(state_->in_transaction, false) || state_->broken) return;
     if (!script("ROLLBACK")) state_->broken = true;
+}
+
+void connection::end_read() noexcept {
+    if (state_->broken) return;
+    try {
+        state_->take_answer();
+        state_->pending.emplace(state_->session).line.insert("COMMIT");
+    } catch (const std::exception&) {
+        state_->broken = true;
+        state_->pending.reset();
+    }
 }
 
 bool connection::usable() const noexcept { return !state_->broken; }

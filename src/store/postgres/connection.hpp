@@ -60,6 +60,9 @@ public:
     /// A failure is ambiguous: the transaction may be there.
     [[nodiscard]] result<void> commit();
     void roll_back() noexcept;
+    /// Ends a transaction that has only read, without waiting for the answer: the next statement
+    /// takes it, and finds out then when the session was lost.
+    void end_read() noexcept;
 
     /// False once the session is gone: give it up.
     [[nodiscard]] bool usable() const noexcept;
