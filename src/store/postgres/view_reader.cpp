@@ -22,13 +22,14 @@ public:
     moment(std::shared_ptr<view_moments> of, sessions::loan session)
         : of_{std::move(of)}, session_{std::move(session)} {}
 
-    /// The rows of `make(table)`, a statement. `Table` gives out the table it was asked from.
-    template <class Make>
-    result<pqxx::result> ask(std::string_view model, Make make) {
+    /// The rows of `make(table)`, a statement. `Verify` tells whether they were read while the
+    /// catalogue had changed that often; without it that is asked for beforehand.
+    template <class Make, class Verify = std::nullptr_t>
+    result<pqxx::result> ask(std::string_view model, Make make, Verify verify = {}) {
         const std::lock_guard lock{mutex_};
         if (failed_) return fail(*failed_);
         if (!tables_) {
-            auto first = ask_first(model, make);
+            auto first = ask_first(model, make, verify);
             if (first || !may_begin_anew(first.error())) return first;
             if (auto ok = begin(); !ok) return fail(std::move(ok.error()));
         }
@@ -49,26 +50,32 @@ public:
 
     void end() {
         const std::lock_guard lock{mutex_};
-        if (session_ && tables_ && (*session_)->usable()) (void)(*session_)->script("COMMIT");
+        if (session_ && tables_) (*session_)->end_read();
         session_.reset();
     }
 
 private:
     /// Opens the transaction, verifies that the tables known still serve, and asks: in one go.
-    template <class Make>
-    result<pqxx::result> ask_first(std::string_view model, Make& make) {
+    template <class Make, class Verify>
+    result<pqxx::result> ask_first(std::string_view model, Make& make, Verify& verify) {
+        constexpr bool beforehand = std::is_same_v<Verify, std::nullptr_t>;
         auto known = of_->known();
         const auto* table = known->find(model);
         if (table == nullptr) return fail(unknown_model(model));
         auto text = make(*table);
         if (!text) return fail(std::move(text.error()));
-        const auto whole =
-            fmt::format("{}SELECT expect_catalogue({});{}", begin_text, known->changes, *text);
-        auto answer = with_live_session(whole);
-        if (answer) {
-            tables_ = std::move(known);
-            of_->begun(*this);
+        std::string whole{begin_text};
+        if (beforehand) whole += fmt::format("SELECT expect_catalogue({});", known->changes);
+        auto answer = with_live_session(whole + *text);
+        if (!answer) return answer;
+        if constexpr (!beforehand) {
+            if (!verify(*answer, known->changes)) {
+                (void)(*session_)->script("ROLLBACK");
+                return fail(unknown_model(model));
+            }
         }
+        tables_ = std::move(known);
+        of_->begun(*this);
         return answer;
     }
 

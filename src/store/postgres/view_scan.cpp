@@ -68,8 +68,12 @@ std::string get_text(const model_table& model, std::string_view tenant, std::str
 }
 
 std::optional<row> row_in(const pqxx::result& rows, std::string_view key) {
-    if (rows.empty()) return std::nullopt;
+    if (rows.empty() || rows[0][0].is_null()) return std::nullopt;
     return row{std::string{key}, text_of(rows[0][0]), rows[0][1].as<position>()};
+}
+
+std::int64_t changes_in(const pqxx::result& rows) {
+    return rows.empty() ? -1 : rows[0][2].as<std::int64_t>();
 }
 
 std::string changed_at_text(const model_table& model) {

@@ -11,10 +11,11 @@ namespace flexcore::store::postgres {
 
 // Texts that cannot be stored are not there: is_storable(tenant) and (key) come first.
 
-/// Rows: row, position; none or one.
+/// Rows: one; row and position, NULL when there is none, and how often the catalogue had changed.
 [[nodiscard]] std::string get_text(const model_table&, std::string_view tenant,
                                    std::string_view key);
 [[nodiscard]] std::optional<row> row_in(const pqxx::result&, std::string_view key);
+[[nodiscard]] std::int64_t changes_in(const pqxx::result&);
 
 /// Rows: changed_at.
 [[nodiscard]] std::string changed_at_text(const model_table&);

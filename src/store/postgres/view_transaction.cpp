@@ -83,7 +83,7 @@ result<std::optional<row>> view_writer::transaction::get(std::string_view tenant
     const auto rows =
         kept(session_->db->run(on_.models[*number].get, params{}.add(tenant).add(key)));
     if (!rows) return fail(rows.error());
-    auto found = row_in(*rows, key);
+    std::optional<row> found = row_in(*rows, key);
     // What this transaction has written itself may yet be rolled back.
     if (!in_database_) {
         session_->rows.put(id, found ? std::optional{known_row{found->json, found->pos}} : none);
