@@ -6,8 +6,9 @@
 #       PCH: precompile a header of its own.
 #   flexcore_plugin(<name> SOURCES … [LIBS …])
 #       A plugin: build/<preset>/plugins/<name>.so, against include/ only; in plugin.cmake.
-#   flexcore_test(<name> SOURCES … [LIBS …] [LABELS …] [TIMEOUT seconds])
-#       A Catch2 program; each of its test cases becomes one test of ctest.
+#   flexcore_test(<name> SOURCES … [LIBS …] [LABELS …] [TIMEOUT seconds] [POSTGRES])
+#       A Catch2 program; each of its test cases becomes one test of ctest. POSTGRES: they find the run's
+#       PostgreSQL started; see tests/support.
 #   flexcore_test_library(<name> SOURCES … [LIBS …])
 #       What several test programs share, compiled once, as the tests are.
 
@@ -105,9 +106,13 @@ function(flexcore_test_library name)
 endfunction()
 
 function(flexcore_test name)
-  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "POSTGRES" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
+  endif()
+  set(properties TIMEOUT ${arg_TIMEOUT})
+  if(arg_POSTGRES)
+    list(APPEND properties FIXTURES_REQUIRED postgres)
   endif()
   add_executable(${name} ${arg_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests ${CMAKE_SOURCE_DIR}/src
@@ -120,7 +125,7 @@ function(flexcore_test name)
   target_compile_options(${name} PRIVATE -O0)
   target_compile_definitions(${name} PRIVATE
     FLEXCORE_BINARY_DIR="${CMAKE_BINARY_DIR}" FLEXCORE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-  catch_discover_tests(${name} TEST_PREFIX "${name}: " PROPERTIES TIMEOUT ${arg_TIMEOUT})
+  catch_discover_tests(${name} TEST_PREFIX "${name}: " PROPERTIES ${properties})
   # catch_discover_tests would keep the first of several labels only.
   set(labels "${CMAKE_CURRENT_BINARY_DIR}/${name}_labels.cmake")
   file(WRITE "${labels}" "set_tests_properties(\${${name}_TESTS} PROPERTIES LABELS \"${arg_LABELS}\")\n")
