@@ -8,6 +8,7 @@ import ctypes
 import http.client
 import json
 import os
+import random
 import select
 import shutil
 import signal
@@ -37,6 +38,19 @@ def wait_until(condition, what, bound_s=SOON_S):
             raise failure(f"waited {bound_s:.0f} s for: {what}")
         time.sleep(pause)
         pause = min(pause * 2, 0.02)
+
+
+def free_port():
+    """Outside the range that the kernel gives to clients: nobody takes it while its server is down for a moment."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def _die_with_parent():

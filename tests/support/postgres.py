@@ -12,7 +12,7 @@
 Lifetime: `close` (or leaving the `with` block) ends the server and removes its folder. It also ends with the thread that
           started it: start it on one that stays.
 User:     PostgreSQL refuses to run as root: then it runs as the user "postgres".
-Port:     chosen once, outside the range that the kernel gives to clients, so that nobody takes it while the server is down.
+Port:     chosen once, by `free_port`: it is the same after each start.
 """
 import ctypes
 import fcntl
@@ -22,15 +22,13 @@ import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 
-from flexcore import SOON_S, failure, wait_until
+from flexcore import SOON_S, failure, free_port, wait_until
 
 PROGRAMS = "/usr/lib/postgresql/15/bin"
 DATABASE = OWNER = "flexcore"
-_PORTS = range(20_000, 32_000)
 _STARTS_MAX = 20  # each on another port, when the one chosen is taken
 _PR_SET_PDEATHSIG = 1
 _IPC_RMID = 0
@@ -97,18 +95,6 @@ def _template(build):
             make_data(making)
             os.rename(making, folder)
     return folder
-
-
-def _free_port():
-    while True:
-        port = random.choice(_PORTS)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
 
 
 def _children(pid):
@@ -193,7 +179,7 @@ class postgres:
         first = self.port == 0
         for _ in range(_STARTS_MAX):
             if first:
-                self.port = _free_port()
+                self.port = free_port()
             if self._start(bound_s):
                 break
             if not first:
