@@ -23,7 +23,8 @@ std::int64_t value_of(const server& s, int id) {
 }  // namespace
 
 TEST_CASE(
-    "cli: a backup beside a server under load holds what was acknowledged before, and serves it") {
+    "cli: a backup beside a server under load holds what was acknowledged before, and serves it",
+    "[sqlite]") {
     server s{{.plugins = {"counter"}}};
     const auto send = [&](int id) {
         return s.http(
@@ -58,7 +59,7 @@ TEST_CASE(
     CHECK(cli({"verify", "--data", copy}).code == 0);
 }
 
-TEST_CASE("cli: a backup of nothing, or to nowhere, says so") {
+TEST_CASE("cli: a backup of nothing, or to nowhere, says so", "[sqlite]") {
     temp_folder place;
     const std::string folder = place.path().string();
     const auto nothing = cli({"backup", "--data", folder, "--to", folder + "/copy"});

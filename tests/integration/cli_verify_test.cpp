@@ -22,7 +22,8 @@ void flip(const std::filesystem::path& file, std::streamoff at) {
 
 }  // namespace
 
-TEST_CASE("cli: verify looks at a folder beside its server and without one, and names damage") {
+TEST_CASE("cli: verify looks at a folder beside its server and without one, and names damage",
+          "[sqlite]") {
     server s{{.plugins = {"counter"}}};
     for (int i = 0; i < 20; ++i) {
         const auto sent = cli({"command", "send", "counter.increment", fmt::format("c{}", i),
@@ -65,7 +66,8 @@ TEST_CASE("cli: verify looks at a folder beside its server and without one, and 
     CHECK_FALSE(contains(foreign.out, "PRAGMA"));
 }
 
-TEST_CASE("cli: verify of a log whose first page is damaged says that, and not what follows") {
+TEST_CASE("cli: verify of a log whose first page is damaged says that, and not what follows",
+          "[sqlite]") {
     server s{{.plugins = {"counter"}}};
     REQUIRE(cli({"command", "send", "counter.increment", "c", "--url", s.url()}).code == 0);
     REQUIRE(s.stop().has_value());
@@ -83,7 +85,7 @@ TEST_CASE("cli: verify of a log whose first page is damaged says that, and not w
     CHECK(boost::json::parse(as_json.out).at("findings").as_array().size() == 1);
 }
 
-TEST_CASE("cli: verify of no data folder says so") {
+TEST_CASE("cli: verify of no data folder says so", "[sqlite]") {
     const temp_folder folder;
     const auto none = cli({"verify", "--data", (folder / "none").string()});
     CHECK(none.code == 2);

@@ -133,7 +133,7 @@ TEST_CASE("stop: a request under way is finished, however slowly it comes in") {
     CHECK(s.http("GET", "/v1/streams/notes-1/events").status == 200);
 }
 
-TEST_CASE("stop: the log is checkpointed, no write-ahead log is left behind") {
+TEST_CASE("stop: the log is checkpointed, no write-ahead log is left behind", "[sqlite]") {
     server s;
     REQUIRE(
         s.http("POST", "/v1/streams/a/events", R"({"events":[{"type":"t","data":1}]})").status ==

@@ -53,17 +53,32 @@ def free_port():
                 continue
 
 
+def _schema(build):
+    store = os.environ.get("FLEXCORE_TEST_STORE", "")
+    if store not in ("", "postgres"):
+        raise failure(f'FLEXCORE_TEST_STORE is "postgres" or empty, not "{store}"')
+    if not store:
+        return None
+    from shared_postgres import schema  # it stands on this file
+    return schema(build)
+
+
 def _die_with_parent():
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class server:
-    """plugins: names of build/<preset>/plugins; settings: {"http.json_depth_max": 8}; wrapper: words before the program."""
+    """plugins: names of build/<preset>/plugins; settings: {"http.json_depth_max": 8}; wrapper: words before the program.
+    FLEXCORE_TEST_STORE=postgres: its store is a schema of its own in the run's PostgreSQL (shared_postgres.py), unless the
+    settings name a store."""
 
     def __init__(self, build, plugins=(), settings=None, data=None, args=(), wrapper=(), env=None):
         self.build = build
         self.plugins = list(plugins)
         self.settings = dict(settings or {})
+        self.schema = _schema(build) if "store.url" not in self.settings else None
+        if self.schema is not None:
+            self.settings.update({"store.url": self.schema.url, "store.schema": self.schema.name})
         self.args, self.wrapper, self.env = list(args), list(wrapper), dict(env or {})
         self.folder = tempfile.mkdtemp(prefix="flexcore-")
         self.data = data or os.path.join(self.folder, "data")
@@ -130,6 +145,8 @@ class server:
         if self.running():
             self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+        if self.schema is not None:
+            self.schema.drop()
 
     def client(self, bound_s=SOON_S):
         return client(self.port, bound_s)

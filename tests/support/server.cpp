@@ -1,8 +1,9 @@
 #include "support/server.hpp"
 
-#include <signal.h>
-
+#include <csignal>
+#include <cstdlib>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 namespace flexcore::test {
@@ -15,7 +16,24 @@ std::filesystem::path plugin_file(const std::string& name) {
     return std::filesystem::path{FLEXCORE_BINARY_DIR} / "plugins" / (name + ".so");
 }
 
-server::server(server_options options) : options_{std::move(options)} { start(); }
+namespace {
+
+bool on_postgres(const server_options& options) {
+    const char* store = std::getenv("FLEXCORE_TEST_STORE");
+    return store != nullptr && std::string_view{store} == "postgres" &&
+           !options.env.contains("FLEXCORE_STORE_URL");
+}
+
+}  // namespace
+
+server::server(server_options options) : options_{std::move(options)} {
+    if (on_postgres(options_)) {
+        schema_ = std::make_unique<postgres_schema>();
+        options_.env["FLEXCORE_STORE_URL"] = schema_->url();
+        options_.env["FLEXCORE_STORE_SCHEMA"] = schema_->name();
+    }
+    start();
+}
 server::~server() = default;
 
 std::filesystem::path server::data() const {

@@ -6,11 +6,15 @@
 //   server.stop();      server.start();                     // the same data folder again
 //   server.kill_hard(); server.start();                     // as after a crash
 //
+// With FLEXCORE_TEST_STORE=postgres in the environment its store is a schema of its own in the
+// run's PostgreSQL, unless its env names another.
+//
 // Lifetime: the destructor kills the process and removes the folder.
 // Threads:  start and stop on one thread; `http`, `port` and connections on any.
 #pragma once
 
 #include "support/http.hpp"
+#include "support/postgres.hpp"
 #include "support/process.hpp"
 
 #include <cstdint>
@@ -61,6 +65,7 @@ public:
 
 private:
     server_options options_;
+    std::unique_ptr<postgres_schema> schema_;  // dropped after the process has ended
     temp_folder folder_;
     std::unique_ptr<process> process_;
     std::uint16_t port_ = 0;

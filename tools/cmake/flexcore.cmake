@@ -9,6 +9,8 @@
 #   flexcore_test(<name> SOURCES … [LIBS …] [LABELS …] [TIMEOUT seconds] [POSTGRES])
 #       A Catch2 program; each of its test cases becomes one test of ctest. POSTGRES: they find the run's
 #       PostgreSQL started; see tests/support.
+#   flexcore_test_on_postgres(<name> SPEC <test spec> [LABELS …] [TIMEOUT seconds])
+#       The same program once more, its servers with a store in PostgreSQL: the test cases of Catch's spec.
 #   flexcore_test_library(<name> SOURCES … [LIBS …])
 #       What several test programs share, compiled once, as the tests are.
 
@@ -126,8 +128,23 @@ function(flexcore_test name)
   target_compile_definitions(${name} PRIVATE
     FLEXCORE_BINARY_DIR="${CMAKE_BINARY_DIR}" FLEXCORE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   catch_discover_tests(${name} TEST_PREFIX "${name}: " PROPERTIES ${properties})
-  # catch_discover_tests would keep the first of several labels only.
-  set(labels "${CMAKE_CURRENT_BINARY_DIR}/${name}_labels.cmake")
-  file(WRITE "${labels}" "set_tests_properties(\${${name}_TESTS} PROPERTIES LABELS \"${arg_LABELS}\")\n")
-  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES "${labels}")
+  _flexcore_label(${name}_TESTS "${arg_LABELS}")
+endfunction()
+
+# catch_discover_tests would keep the first of several labels only.
+function(_flexcore_label list labels)
+  set(file "${CMAKE_CURRENT_BINARY_DIR}/${list}_labels.cmake")
+  file(WRITE "${file}" "set_tests_properties(\${${list}} PROPERTIES LABELS \"${labels}\")\n")
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES "${file}")
+endfunction()
+
+function(flexcore_test_on_postgres name)
+  cmake_parse_arguments(arg "" "SPEC;TIMEOUT" "LABELS" ${ARGN})
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 120)
+  endif()
+  catch_discover_tests(${name} TEST_PREFIX "${name} on PostgreSQL: " TEST_SPEC "${arg_SPEC}"
+    TEST_LIST ${name}_postgres_TESTS
+    PROPERTIES TIMEOUT ${arg_TIMEOUT} FIXTURES_REQUIRED postgres ENVIRONMENT FLEXCORE_TEST_STORE=postgres)
+  _flexcore_label(${name}_postgres_TESTS "${arg_LABELS}")
 endfunction()
