@@ -42,12 +42,13 @@ def program(name):
     return path
 
 
-def _quit_with_parent():
+def quit_with_parent():
+    """To be called in a new process, once it has its user."""
     # An immediate shutdown: unlike a kill it takes the server's children and its shared memory along.
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
 
 
-def _as_who():
+def as_who():
     """What subprocess needs to leave root behind, and the owner of the files."""
     if os.getuid() != 0:
         return {}, os.getuid(), os.getgid()
@@ -68,7 +69,7 @@ def _run(words, **how):
 
 def make_data(folder):
     """A data folder with the role and the database, for the user who will run it."""
-    who, uid, gid = _as_who()
+    who, uid, gid = as_who()
     parent = tempfile.mkdtemp(prefix="flexcore-initdb-")
     try:
         os.chown(parent, uid, gid)
@@ -128,7 +129,7 @@ class postgres:
     postgresql.conf. password: the role "flexcore" needs it over TCP. data: a data folder that is there already."""
 
     def __init__(self, build=None, fsync=False, settings=None, password=None, data=None):
-        self.who, self.uid, self.gid = _as_who()
+        self.who, self.uid, self.gid = as_who()
         self.folder = tempfile.mkdtemp(prefix="flexcore-pg-")
         os.chown(self.folder, self.uid, self.gid)
         self.data = os.path.join(self.folder, "data")
@@ -195,7 +196,7 @@ class postgres:
         self.starts += 1
         with open(self.log_file, "wb") as log:
             self.process = subprocess.Popen([program("postgres"), "-D", self.data], cwd="/", stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log, preexec_fn=_quit_with_parent, **self.who)
+                                            stdout=log, stderr=log, preexec_fn=quit_with_parent, **self.who)
         wait_until(lambda: self._ready() or self.process.poll() is not None, "PostgreSQL's start", bound_s)
         if self.process.poll() is None:
             return True

@@ -14,6 +14,7 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 from flexcore import failure, wait_until  # noqa: E402
+from pgbouncer import pgbouncer  # noqa: E402
 from postgres import postgres, program, url_of_several  # noqa: E402
 from shared_postgres import place, schema, shared_url  # noqa: E402
 
@@ -93,6 +94,37 @@ class one_test(unittest.TestCase):
             second.start()
             self.assertEqual("21", second.psql("SELECT count(*) FROM kept"))
             self.assertFalse(second.is_standby())
+
+
+class pgbouncer_test(unittest.TestCase):
+    def backend(self, url):
+        """Of a client that stays: the process that answers it."""
+        one = subprocess.Popen([program("psql"), "-XAtqw", url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(one.communicate)
+        one.stdin.write("SELECT pg_backend_pid();\n")
+        one.stdin.flush()
+        return int(one.stdout.readline())
+
+    def test_a_session_has_a_connection_of_its_own_and_transactions_share_them(self):
+        with postgres(BUILD) as one:
+            with pgbouncer(one.port, "session") as between:
+                self.assertNotEqual(self.backend(between.url()), self.backend(between.url()))
+            with pgbouncer(one.port, "transaction") as between:
+                self.assertEqual(self.backend(between.url()), self.backend(between.url()))
+
+    def test_stopped_it_starts_again_on_its_port(self):
+        with postgres(BUILD) as one, pgbouncer(one.port) as between:
+            url = between.url()
+            between.stop()
+            self.assertNotEqual(0, psql(url, "SELECT 1")[1])
+            between.start()
+            self.assertEqual(("1", 0), psql(url, "SELECT 1"))
+
+    def test_what_it_knows_nothing_of_is_refused(self):
+        with postgres(BUILD) as one, pgbouncer(one.port) as between:
+            said, code = psql(between.url() + "?options=-cstatement_timeout%3D1000", "SELECT 1")
+            self.assertNotEqual(0, code)
+            self.assertIn("unsupported startup parameter", said)
 
 
 class made_otherwise_test(unittest.TestCase):
