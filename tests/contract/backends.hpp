@@ -7,8 +7,8 @@
 namespace contract {
 
 struct backend {
-    std::string url;
-    bool keeps;  ///< what is written is there after reopening
+    std::string url;  ///< "postgresql:" stands for a schema of its own in the run's server
+    bool keeps;       ///< what is written is there after reopening
 };
 
 [[nodiscard]] const std::vector<backend>& backends();

@@ -28,11 +28,21 @@ store_under_test::store_under_test(const backend& which, store_settings settings
              << "backend " << which.url},
       settings_{std::move(settings)} {
     settings_.url = which.url;
+    if (which.url == "postgresql:") {
+        schema_.emplace();
+        settings_.url = schema_->url();
+        settings_.schema = schema_->name();
+    }
     settings_.data = folder_.path() / "data";
     reopen();
 }
 
-store_under_test::~store_under_test() { close(); }
+store_under_test::~store_under_test() {
+    close();
+    if (!schema_) return;
+    // A transaction that is still open after the store was closed would hold it.
+    if (const auto held = schema_->drop(); !held.empty()) FAIL_CHECK(held);
+}
 
 void store_under_test::close() {
     if (!opened_) return;

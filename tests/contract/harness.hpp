@@ -4,6 +4,7 @@
 
 #include "contract/backends.hpp"
 #include "store/open.hpp"
+#include "support/postgres.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -52,12 +53,15 @@ public:
     [[nodiscard]] const std::filesystem::path& folder() const { return folder_.path(); }
     [[nodiscard]] telemetry::metrics& metrics() { return metrics_; }
     [[nodiscard]] telemetry::health_registry& health() { return health_; }
+    /// In PostgreSQL only.
+    [[nodiscard]] const test::postgres_schema& schema() const { return schema_.value(); }
     void close();
     void reopen();
 
 private:
     Catch::ScopedMessage which_;
     scratch_folder folder_;
+    std::optional<test::postgres_schema> schema_;
     store_settings settings_;
     telemetry::metrics metrics_;
     telemetry::health_registry health_;
