@@ -89,7 +89,7 @@ contents read_log_of(const sqlite::connection_settings& settings, std::string& r
         refused = why.client;
     };
     auto reader =
-        sqlite::event_reader::open(settings, std::make_shared<sqlite::rule_board>(now_unix_us));
+        sqlite::event_reader::open(settings, std::make_shared<rule_board>(now_unix_us));
     if (!reader) {
         note(reader.error());
         return all;

@@ -53,7 +53,7 @@ public:
         auto reading = settings_;
         reading.mode = access::read_only;
         return value(event_reader::open(
-            reading, std::make_shared<store::sqlite::rule_board>([this] { return clock; })));
+            reading, std::make_shared<store::rule_board>([this] { return clock; })));
     }
 
     unix_us clock = 1'000'000;
