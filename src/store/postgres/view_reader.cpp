@@ -43,9 +43,10 @@ public:
     /// Unless it has begun, or is about to.
     void fix() {
         const std::unique_lock lock{mutex_, std::try_to_lock};
-        if (!lock || tables_ || !session_ || failed_) return;
-        // On failure the first question tries again, with a session that works.
-        (void)begin();
+        if (!lock || tables_ || failed_ || !session_ || !(*session_)->usable()) return;
+        // On failure the first question tries again, with another session: whoever writes must
+        // not wait for one.
+        (void)begin(false);
     }
 
     void end() {
@@ -86,8 +87,9 @@ private:
                why.code == store_errc::not_indexed;
     }
 
-    result<void> begin() {
-        const auto rows = with_live_session(std::string{begin_text} + serving_tables_text());
+    result<void> begin(bool may_replace = true) {
+        const auto rows =
+            with_live_session(std::string{begin_text} + serving_tables_text(), may_replace);
         if (!rows) return fail(rows.error());
         auto tables = serving_tables_in(*rows);
         if (!tables) {
@@ -103,8 +105,8 @@ private:
 
     /// Runs what opens the transaction; after a failure none is open. A session may have died
     /// while it lay in the pool: then once more with another.
-    result<pqxx::result> with_live_session(const std::string& text) {
-        for (bool again = true;; again = false) {
+    result<pqxx::result> with_live_session(const std::string& text, bool may_replace = true) {
+        for (bool again = may_replace;; again = false) {
             if (!session_ || !(*session_)->usable()) {
                 session_.reset();
                 auto lent = of_->pool_->lend();

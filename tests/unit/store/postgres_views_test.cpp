@@ -143,7 +143,7 @@ TEST_CASE("postgres views: a row whose indexed text is long is written, found an
     const auto made = created(one);
     const std::string key(1024, 'k');
     std::string noise;  // which does not compress
-    for (int i = 0; noise.size() < 100'000; ++i) noise += uuid_v7().to_string();
+    while (noise.size() < 100'000) noise += uuid_v7().to_string();
     auto change = value(one.views->begin(made.id, 0));
     const auto json = R"({"country":"b)" + noise + "\"}";
     value(change->put(std::string(255, 't'), "orders", key, json, 1));
