@@ -154,9 +154,9 @@ result<std::unique_ptr<connection>> connection::open(const connection_settings& 
         "SET idle_in_transaction_session_timeout TO {}; SET lock_timeout TO {};"
         "SET synchronous_commit TO on; SET standard_conforming_strings TO on;"
         "SET extra_float_digits TO 1; SET default_transaction_read_only TO {}",
-        planning, opened->state_->session.quote_name(settings.schema), settings.statement_timeout.count(),
+        planning, opened->state_->session.quote_name(settings.schema),
         settings.statement_timeout.count(), settings.statement_timeout.count(),
-        settings.read_only ? "on" : "off"));
+        settings.statement_timeout.count(), settings.read_only ? "on" : "off"));
     if (!ready) return fail(ready.error());
     if (settings.accepts) {
         if (auto ok = settings.accepts(*opened); !ok) return fail(std::move(ok.error()));

@@ -197,7 +197,8 @@ result<selector_lists> find_lists(connection& db, const log_filter& filter,
         of.density += density;
     }
     if (filter.what.empty()) {
-        all.density = all.categories.ids.size() > categories_joined_max ? 1 : all.categories.density;
+        all.density =
+            all.categories.ids.size() > categories_joined_max ? 1 : all.categories.density;
         return all;
     }
     for (const auto& clause : filter.what) add_clause(all, clause, names);

@@ -76,20 +76,20 @@ constexpr const char* rules_of_stream =
     " LEFT JOIN LATERAL (SELECT * FROM stream_rules r WHERE r.stream = s.id LIMIT 1) r ON true";
 
 struct texts {
-    const std::string forward = stream_page_of(
-        first_served(), "e.version >= greatest($3, s.first)", "s.deleted = 0", "version");
+    const std::string forward = stream_page_of(first_served(), "e.version >= greatest($3, s.first)",
+                                               "s.deleted = 0", "version");
     // $5 is used only where a stream has a maximal age; so it has its type here.
-    const std::string backward = stream_page_of(
-        first_served(), "e.version <= $3 AND e.version >= s.first", "s.deleted = 0",
-        "version DESC");
+    const std::string backward =
+        stream_page_of(first_served(), "e.version <= $3 AND e.version >= s.first", "s.deleted = 0",
+                       "version DESC");
     const std::string history =
         stream_page_of("coalesce(r.deleted_to, 0) + 1", "e.version >= greatest($3, s.first)",
                        "s.deleted <> 2", "version");
-    const std::string by_id = page_of(
-        fmt::format("SELECT e.* FROM (SELECT * FROM events e WHERE e.id = $2 AND e.tenant ="
-                    " (SELECT n.id FROM {}$1) LIMIT 1) e{} WHERE {}",
-                    tenant_named, with_rules, is_served("$3::bigint")),
-        "position");
+    const std::string by_id =
+        page_of(fmt::format("SELECT e.* FROM (SELECT * FROM events e WHERE e.id = $2 AND e.tenant ="
+                            " (SELECT n.id FROM {}$1) LIMIT 1) e{} WHERE {}",
+                            tenant_named, with_rules, is_served("$3::bigint")),
+                "position");
     const std::string info = fmt::format(
         "{} FROM (SELECT * FROM streams s WHERE s.name = $2 AND s.tenant = (SELECT n.id FROM {}$1)"
         " LIMIT 1) s{}{}",
@@ -189,12 +189,9 @@ result<stream_page> event_reader::read_history(std::string_view tenant, std::str
     if (!is_storable(tenant) || !is_storable(stream)) return fail(no_such_stream(stream));
     const auto rows_asked = rows_max(limit);
     return reading(*sessions_, [&](connection& db) -> result<stream_page> {
-        const auto rows = db.run({"stream_history", all_texts().history.c_str()},
-                                 params{}
-                                     .add(tenant)
-                                     .add(stream)
-                                     .add(at_most_highest(from))
-                                     .add(rows_asked + 1));
+        const auto rows =
+            db.run({"stream_history", all_texts().history.c_str()},
+                   params{}.add(tenant).add(stream).add(at_most_highest(from)).add(rows_asked + 1));
         if (!rows) return fail(rows.error());
         return page_from(*rows, stream, rows_asked, true);
     });
@@ -236,9 +233,12 @@ result<stream_info> event_reader::stream(std::string_view tenant, std::string_vi
         if (!rows) return fail(rows.error());
         if (rows->empty()) return fail(no_such_stream(name));
         switch (static_cast<deletion>(integer(*rows, 0, static_cast<column>(7)))) {
-            case deletion::forever: return fail(stream_is_deleted(name));
-            case deletion::soft: return fail(no_such_stream(name));
-            case deletion::none: break;
+            case deletion::forever:
+                return fail(stream_is_deleted(name));
+            case deletion::soft:
+                return fail(no_such_stream(name));
+            case deletion::none:
+                break;
         }
         return info_from(*rows, 0);
     });
@@ -266,13 +266,10 @@ result<stream_list> event_reader::streams(std::string_view tenant, std::string_v
     if (!inclusive) from = after;
     const auto rows_asked = rows_max(limit);
     return reading(*sessions_, [&](connection& db) -> result<stream_list> {
-        const auto rows = db.run({"streams", all_texts().list.c_str()}, params{}
-                                                                            .add(tenant)
-                                                                            .add(from)
-                                                                            .add(to)
-                                                                            .add(inclusive)
-                                                                            .add(category)
-                                                                            .add(rows_asked + 1));
+        const auto rows =
+            db.run({"streams", all_texts().list.c_str()},
+                   params{}.add(tenant).add(from).add(to).add(inclusive).add(category).add(
+                       rows_asked + 1));
         if (!rows) return fail(rows.error());
         list.items.clear();
         for (int row = 0; row < static_cast<int>(rows->size()); ++row) {

@@ -24,8 +24,9 @@ struct texts {
     explicit texts(bool forward) : order{forward ? "position" : "position DESC"} {
         edge = forward ? "max" : "min";
         all = ranged("true");
-        of_tenant = ranged("e.tenant = (SELECT id FROM names WHERE kind = 1 AND tenant = 0"
-                           " AND name = $5)");
+        of_tenant = ranged(
+            "e.tenant = (SELECT id FROM names WHERE kind = 1 AND tenant = 0"
+            " AND name = $5)");
     }
     /// $1 to $2: positions; $3: rows; $4: now.
     [[nodiscard]] std::string ranged(std::string_view filter) const {
@@ -191,7 +192,8 @@ private:
     }
 
     result<void> narrow_to_since(unix_us since) {
-        const auto rows = db_.run(first_since, params{}.add(since).add(range_.low).add(range_.high));
+        const auto rows =
+            db_.run(first_since, params{}.add(since).add(range_.low).add(range_.high));
         if (!rows) return fail(rows.error());
         range_.low = static_cast<position>(integer(*rows, 0, column{}));
         return {};

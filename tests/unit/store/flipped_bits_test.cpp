@@ -88,8 +88,7 @@ contents read_log_of(const sqlite::connection_settings& settings, std::string& r
         if (why.code != store_errc::corrupt) FAIL(why.client << " | " << why.log);
         refused = why.client;
     };
-    auto reader =
-        sqlite::event_reader::open(settings, std::make_shared<rule_board>(now_unix_us));
+    auto reader = sqlite::event_reader::open(settings, std::make_shared<rule_board>(now_unix_us));
     if (!reader) {
         note(reader.error());
         return all;
