@@ -10,6 +10,7 @@
 #include <pqxx/prepared_statement>
 
 #include <optional>
+#include <unordered_map>
 #include <unordered_set>
 
 namespace flexcore::store::postgres {
@@ -131,6 +132,7 @@ struct connection::state {
     std::optional<unanswered> pending;
     notices heard;  ///< unregistered before the session goes
     std::unordered_set<const char*> prepared;
+    std::unordered_map<std::string, std::string> kept;  ///< names by their texts
     bool broken = false;
     bool in_transaction = false;
 };
@@ -179,6 +181,17 @@ result<pqxx::result> connection::run(const sql& what, const params& with) {
 result<pqxx::result> connection::run_once(const std::string& text, const params& with) {
     return state_->guarded("a statement made for the call", [&](pqxx::nontransaction& plain) {
         return plain.exec_params(text, pqxx::prepare::make_dynamic_params(with.all()));
+    });
+}
+
+result<pqxx::result> connection::run_kept(const std::string& text, const params& with) {
+    return state_->guarded("a statement made once", [&](pqxx::nontransaction& plain) {
+        const auto [at, fresh] = state_->kept.try_emplace(text);
+        if (fresh) {
+            at->second = fmt::format("kept_{}", state_->kept.size());
+            state_->session.prepare(at->second, text);
+        }
+        return plain.exec_prepared(at->second, pqxx::prepare::make_dynamic_params(with.all()));
     });
 }
 

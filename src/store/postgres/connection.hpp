@@ -53,6 +53,9 @@ public:
     [[nodiscard]] result<pqxx::result> run(const sql&, const params& = {});
     /// A statement whose text is made for this call; it is not kept.
     [[nodiscard]] result<pqxx::result> run_once(const std::string& text, const params&);
+    /// The same, but prepared once per session as those of `run` are: for texts of which there are
+    /// some dozens at most.
+    [[nodiscard]] result<pqxx::result> run_kept(const std::string& text, const params&);
     /// One or more statements without parameters, in one round trip; the last one's rows.
     [[nodiscard]] result<pqxx::result> script(const std::string& text);
 

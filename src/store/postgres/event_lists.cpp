@@ -45,9 +45,8 @@ struct texts {
               columns, probe(forward))},
           of_tenant{fmt::format(
               "{}{} LEFT JOIN unnest($5::smallint[], $6::text[]) AS a(kind, name) ON true"
-              " LEFT JOIN LATERAL (SELECT * FROM names WHERE kind = a.kind AND tenant = t.id"
-              " AND name = a.name LIMIT 1) n ON true{}",
-              columns, tenant_4, probe(forward))},
+              " LEFT JOIN LATERAL (SELECT * FROM names n WHERE {} LIMIT 1) n ON true{}",
+              columns, tenant_4, is_name_of("a.kind", "t.id", "a.name"), probe(forward))},
           categories{fmt::format(
               "{}{} LEFT JOIN LATERAL (SELECT * FROM names WHERE kind = 2 AND tenant = t.id"
               " LIMIT {}) n ON true{}",

@@ -98,10 +98,10 @@ struct texts {
     const std::string list = fmt::format(
         "{0} FROM (SELECT s.* FROM streams s{1} WHERE s.tenant = (SELECT n.id FROM {2}$1)"
         " AND s.name >= $2 AND s.name <= $3 AND ($4 OR s.name <> $2) AND ($5 = '' OR s.category ="
-        " (SELECT c.id FROM names c WHERE c.kind = 2 AND c.name = $5 AND c.tenant ="
-        " (SELECT n.id FROM {2}$1))) AND coalesce(r.deleted, 0) = 0 ORDER BY s.name LIMIT $6) s"
-        "{3}{1} ORDER BY s.name",
-        info_columns, rules_of_stream, tenant_named, info_joins);
+        " (SELECT n.id FROM names n WHERE {4} LIMIT 1)) AND coalesce(r.deleted, 0) = 0"
+        " ORDER BY s.name LIMIT $6) s{3}{1} ORDER BY s.name",
+        info_columns, rules_of_stream, tenant_named, info_joins,
+        is_name_of("2", fmt::format("(SELECT n.id FROM {}$1)", tenant_named), "$5"));
     const std::string answer = fmt::format(
         "SELECT k.fingerprint, k.answer FROM idempotency_keys k WHERE k.tenant ="
         " (SELECT n.id FROM {}$1) AND k.key = $2 AND k.expires_at > $3",

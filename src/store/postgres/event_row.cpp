@@ -5,9 +5,19 @@
 #include <pqxx/result>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 namespace flexcore::store::postgres {
+namespace {
+
+std::int64_t integer(std::string_view digits) noexcept {
+    std::int64_t value = 0;
+    std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    return value;
+}
+
+}  // namespace
 
 std::string is_served(std::string_view now) {
     return fmt::format(
@@ -17,6 +27,11 @@ std::string is_served(std::string_view now) {
         " AND (r.max_count = 0 OR e.version > (SELECT max(l.version) FROM events l"
         " WHERE l.stream = e.stream) - r.max_count))",
         now);
+}
+
+std::string is_name_of(std::string_view kind, std::string_view tenant, std::string_view name) {
+    return fmt::format("n.kind = {0} AND n.tenant = {1} AND n.name >= {2} AND n.name <= {2}", kind,
+                       tenant, name);
 }
 
 std::string page_of(std::string_view events, std::string_view order) {
@@ -45,10 +60,7 @@ std::string_view text(const pqxx::result& rows, int row, column at) noexcept {
 }
 
 std::int64_t integer(const pqxx::result& rows, int row, column at) noexcept {
-    const auto digits = text(rows, row, at);
-    std::int64_t value = 0;
-    std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    return value;
+    return integer(text(rows, row, at));
 }
 
 bool is_null(const pqxx::result& rows, int row, column at) noexcept {
@@ -56,29 +68,35 @@ bool is_null(const pqxx::result& rows, int row, column at) noexcept {
 }
 
 result<void> add_row(const pqxx::result& rows, int row, event_page& page) {
-    const auto natural = [&](column at) {
-        return static_cast<std::uint64_t>(integer(rows, row, at));
-    };
+    // Each row and field of pqxx that is made counts references up and down, more than all the rest
+    // here costs; an iterator over a row is a field that moves.
+    std::array<std::string_view, static_cast<std::size_t>(column::count)> texts;
+    auto field = rows[row].begin();
+    for (auto& one : texts) {
+        one = {field->c_str(), field->size()};
+        ++field;
+    }
+    const auto of = [&](column at) { return texts.at(static_cast<std::size_t>(at)); };
+    const auto natural = [&](column at) { return static_cast<std::uint64_t>(integer(of(at))); };
     recorded_event event;
     event.pos = natural(column::position);
     for (const auto name : {column::tenant, column::stream, column::type, column::data}) {
-        if (!is_null(rows, row, name)) continue;
+        if (!of(name).empty()) continue;
         return fail(store_errc::corrupt, "an event's names are missing",
                     fmt::format("the event at position {} lacks a name", event.pos));
     }
     event.ver = natural(column::version);
-    event.id = parse_uuid(text(rows, row, column::id)).value_or(uuid{});
-    event.recorded_at = integer(rows, row, column::recorded_at);
+    event.id = parse_uuid(of(column::id)).value_or(uuid{});
+    event.recorded_at = integer(of(column::recorded_at));
     event.schema_version = static_cast<std::uint32_t>(natural(column::schema_version));
-    event.tenant = text(rows, row, column::tenant);
-    event.stream = text(rows, row, column::stream);
-    event.type = text(rows, row, column::type);
-    event.data = text(rows, row, column::data);
-    event.metadata = text(rows, row, column::metadata);
-    if (event.metadata.empty()) event.metadata = "{}";
+    event.tenant = of(column::tenant);
+    event.stream = of(column::stream);
+    event.type = of(column::type);
+    event.data = of(column::data);
+    event.metadata = of(column::metadata).empty() ? "{}" : of(column::metadata);
     thread_local std::vector<std::string_view> tags;
     tags.clear();
-    for (auto rest = text(rows, row, column::tags); !rest.empty();) {
+    for (auto rest = of(column::tags); !rest.empty();) {
         const auto end = rest.find('\n');
         tags.push_back(rest.substr(0, end));
         rest.remove_prefix(std::min(end, rest.size() - 1) + 1);

@@ -21,6 +21,11 @@ inline constexpr std::string_view with_rules =
 /// Whether `e` is served under `r`; `now` is the place of a parameter. See stream_rules::serves.
 [[nodiscard]] std::string is_served(std::string_view now);
 
+/// A condition on `n` of the table names: that it is a name of a tenant. As a range it can only be
+/// looked up by kind, tenant and name; by kind and name alone many tenants' would be passed over.
+[[nodiscard]] std::string is_name_of(std::string_view kind, std::string_view tenant,
+                                     std::string_view name);
+
 /// Columns of `page_of`, in this order; more may follow.
 enum class column : int {
     position,

@@ -13,6 +13,8 @@ namespace {
 
 // Lists whose entries are this dense save nothing: reading them costs more than passing over rows.
 constexpr double dense = 0.2;
+// Entries of lists one call looks at: each is an event somewhere in the log, as dear as four rows.
+constexpr std::size_t entries_max = events_looked_at_max / 4;
 // Entries looked at beyond what a page may take, at first; and by how much it grows.
 constexpr std::size_t entries_spare = 64;
 constexpr std::size_t growth = 8;
@@ -109,7 +111,8 @@ private:
         std::string text = "true";
         const auto any = [&](std::string_view column, const std::optional<id_list>& list) {
             if (!list) return;
-            text += fmt::format(" AND e.{} = ANY({}::bigint[])", column,
+            // Plus 0: not to be looked up, or a range would be sorted instead of read in order.
+            text += fmt::format(" AND e.{} + 0 = ANY({}::bigint[])", column,
                                 place(array_text::of(list->ids)));
         };
         any("type", clause.types);
@@ -237,18 +240,24 @@ private:
                                with.add(*filter_.tenant));
             }
             const auto condition = condition_writer{with, 5}.of(filter_, lists_);
-            return db_.run_once(texts_.ranged(condition), with);
+            return run(texts_.ranged(condition), with);
         }();
         if (!rows) return fail(rows.error());
         looked_at_ += part.high - part.low + 1;
         return take(*rows, static_cast<int>(rows->size()), edge_of(part));
     }
 
+    [[nodiscard]] result<pqxx::result> run(const std::string& text, const params& with) {
+        const bool common = lists_.clauses.size() == 1 && lists_.clauses[0].tags.size() <= 1;
+        return common ? db_.run_kept(text, with) : db_.run_once(text, with);
+    }
+
     /// The entries of the lists, more of them in each round: who knows how many match.
     result<void> read_lists() {
         std::size_t entries = asked_.limit + entries_spare;
-        for (int round = 0; round < rounds_max && goes_on(); ++round) {
-            entries = std::min(entries, events_looked_at_max);
+        std::size_t left = entries_max;
+        for (int round = 0; round < rounds_max && goes_on() && left > 0; ++round) {
+            entries = std::min(entries, left);
             // Bounded by position too, or each of many lists would give as many entries.
             const auto part = next(4 * static_cast<double>(entries) / lists_.density);
             auto with = common(part);
@@ -257,13 +266,13 @@ private:
                 .add(array_text::of(lists_.tags.ids))
                 .add(entries);
             const auto condition = condition_writer{with, 9}.of(filter_, lists_);
-            const auto rows = db_.run_once(texts_.listed(condition), with);
+            const auto rows = run(texts_.listed(condition), with);
             if (!rows) return fail(rows.error());
             const auto found = static_cast<std::size_t>(integer(*rows, 0, after_page(0)));
             const auto edge = found < entries
                                   ? edge_of(part)
                                   : static_cast<position>(integer(*rows, 0, after_page(1)));
-            looked_at_ += found;
+            left -= std::min(found, left);
             const bool any = !is_null(*rows, 0, column::position);
             if (auto ok = take(*rows, any ? static_cast<int>(rows->size()) : 0, edge); !ok) {
                 return ok;
@@ -276,8 +285,8 @@ private:
     /// Adds rows until the page is full. All matches up to `edge` are among them, or a page's more.
     result<void> take(const pqxx::result& rows, int count, position edge) {
         for (int row = 0; row < count; ++row) {
-            const auto at = static_cast<position>(integer(rows, row, column::position));
             if (page_.full()) {
+                const auto at = static_cast<position>(integer(rows, row, column::position));
                 pass(forward() ? at - 1 : at + 1);
                 return {};
             }
