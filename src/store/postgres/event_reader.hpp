@@ -40,8 +40,8 @@ private:
     const log_writer::clock clock_;
 };
 
-/// Events after `after` up to `to`, served or not, at most `limit` and a page's bytes; over a
-/// session of the caller. For who has to learn what others have written.
+/// Events after `after` up to `to`, served or not, at most `limit`, events_looked_at_max and a
+/// page's bytes; over a session of the caller. For who has to learn what others have written.
 [[nodiscard]] result<std::shared_ptr<const event_batch>> read_all(connection&, position after,
                                                                   position to, std::size_t limit);
 
