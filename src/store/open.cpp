@@ -99,10 +99,6 @@ result<opened_store> open_postgres(const store_settings& settings, telemetry::me
 
 }  // namespace
 
-bool is_postgres_url(std::string_view url) noexcept {
-    return url.starts_with("postgresql://") || url.starts_with("postgres://");
-}
-
 std::string library_version() { return sqlite::library_version(); }
 
 result<opened_store> open_store(const store_settings& settings, telemetry::metrics& metrics,

@@ -41,7 +41,9 @@ struct opened_store {
 };
 
 /// "postgresql://…" or "postgres://…".
-[[nodiscard]] bool is_postgres_url(std::string_view) noexcept;
+[[nodiscard]] inline bool is_postgres_url(std::string_view url) noexcept {
+    return url.starts_with("postgresql://") || url.starts_with("postgres://");
+}
 
 /// Of the default backend's library in use: "SQLite 3.40.1".
 [[nodiscard]] std::string library_version();

@@ -8,7 +8,7 @@ const std::vector<backend>& backends() {
     static const std::vector<backend> all{
         {.url = "memory:", .keeps = false},
         {.url = "sqlite:", .keeps = true},
-        {.url = "postgresql:", .keeps = true},
+        {.url = "postgresql:", .keeps = true, .remote = true},
     };
     return all;
 }

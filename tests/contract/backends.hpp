@@ -7,8 +7,9 @@
 namespace contract {
 
 struct backend {
-    std::string url;  ///< "postgresql:" stands for a schema of its own in the run's server
-    bool keeps;       ///< what is written is there after reopening
+    std::string url;      ///< "postgresql:" stands for a schema of its own in the run's server
+    bool keeps;           ///< what is written is there after reopening
+    bool remote = false;  ///< each call is a round trip: fewer repetitions do
 };
 
 [[nodiscard]] const std::vector<backend>& backends();

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t operations = 60;
 constexpr std::uint64_t runs_usual = 25;
+constexpr std::uint64_t runs_remote = 5;
 
 std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
     const char* text = std::getenv(name);
@@ -24,7 +25,8 @@ TEST_CASE("model: whatever is done in whatever order, every answer and every rea
           "[store][model]") {
     const backend which = each_backend();
     const std::uint64_t first = from_environment("FLEXCORE_MODEL_SEED", std::random_device{}());
-    const std::uint64_t runs = from_environment("FLEXCORE_MODEL_RUNS", runs_usual);
+    const std::uint64_t runs =
+        from_environment("FLEXCORE_MODEL_RUNS", which.remote ? runs_remote : runs_usual);
     for (std::uint64_t seed = first; seed < first + runs; ++seed) {
         const auto all = random_operations(seed, operations);
         if (!difference(all, which)) continue;

@@ -277,9 +277,15 @@ result<log_backend::recovered> event_writer::recover(position known_head) {
     if (auto ok = load_rules(); !ok) return fail(ok.error());
     recovered back{.head = head_.pos, .last_recorded_at = head_.recorded_at, .surprising = nullptr};
     if (head_.pos > known_head) {
-        auto events = read_all(*db_, known_head, head_.pos, SIZE_MAX);
-        if (!events) return fail(events.error());
-        back.surprising = std::move(*events);
+        auto pages = read_between(known_head, head_.pos);
+        if (!pages) return fail(pages.error());
+        auto all = std::make_shared<event_batch>();
+        for (auto& page : *pages) {
+            all->events.insert(all->events.end(), page->events.begin(), page->events.end());
+            all->bytes += page->bytes;
+            all->backing.push_back(std::move(page));
+        }
+        back.surprising = std::move(all);
     }
     return back;
 }

@@ -93,6 +93,9 @@ private:
     // What others have written: event_writer_others.cpp
     [[nodiscard]] result<log_head> read_head(bool locked);
     [[nodiscard]] result<void> catch_up();
+    /// All events after `from` up to `to`, in pages.
+    [[nodiscard]] result<std::vector<std::shared_ptr<const event_batch>>> read_between(
+        position from, position to);
     void note(const recorded_event&);
     [[nodiscard]] result<void> purge_expired_keys(bool idle);
 

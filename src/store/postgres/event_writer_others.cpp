@@ -49,22 +49,30 @@ result<void> event_writer::load_rules() {
     return reclaimer_.load(*db_);
 }
 
+result<std::vector<std::shared_ptr<const event_batch>>> event_writer::read_between(position from,
+                                                                                   position to) {
+    std::vector<std::shared_ptr<const event_batch>> pages;
+    while (from < to) {
+        auto page = read_all(*db_, from, to, page_events);
+        if (!page) return fail(page.error());
+        if ((*page)->events.empty()) break;  // the rest is holes
+        from = (*page)->events.back().pos;
+        pages.push_back(std::move(*page));
+    }
+    return pages;
+}
+
 /// Brings what is known up to the database's head: events and rules of other servers.
 result<void> event_writer::catch_up() {
     const auto head = read_head(false);
     if (!head) return fail(head.error());
     if (auto ok = settings_.known->check_end(head->pos); !ok) return fail(ok.error());
-    while (head_.pos < head->pos) {
-        auto page = read_all(*db_, head_.pos, head->pos, page_events);
-        if (!page) return fail(page.error());
-        if ((*page)->events.empty()) {
-            head_.pos = head->pos;  // the rest is holes
-            break;
-        }
-        for (const auto& event : (*page)->events) note(event);
-        head_.pos = (*page)->events.back().pos;
-        foreign_.batches.push_back(std::move(*page));
-        foreign_.head = head_.pos;
+    auto pages = read_between(head_.pos, head->pos);
+    if (!pages) return fail(pages.error());
+    for (auto& page : *pages) {
+        for (const auto& event : page->events) note(event);
+        foreign_.head = page->events.back().pos;
+        foreign_.batches.push_back(std::move(page));
     }
     const auto changed = db_->run(changed_rules, params{}.add(head_.changes));
     if (!changed) return fail(changed.error());

@@ -5,12 +5,12 @@
 #include "store/postgres/view_store.hpp"
 
 #include "contract/harness.hpp"
+#include "support/postgres.hpp"
 
 #include <pqxx/row>
 
 #include <unistd.h>
 
-#include <cstdlib>
 #include <thread>
 
 using namespace contract;
@@ -34,9 +34,7 @@ public:
     schema& operator=(const schema&) = delete;
 
     [[nodiscard]] connection_settings settings(const std::string& application) const {
-        const char* url = std::getenv("FLEXCORE_TEST_POSTGRES_URL");
-        if (url == nullptr) FAIL("FLEXCORE_TEST_POSTGRES_URL names no PostgreSQL");
-        std::string whole{url};
+        std::string whole = flexcore::test::postgres_url();
         whole += (whole.contains('?') ? "&application_name=" : "?application_name=") + application;
         return {.where = value(read_conninfo(whole, "", std::chrono::seconds{5})),
                 .schema = name_,

@@ -8,10 +8,10 @@
 #include "store/stream_rules_impl.hpp"
 
 #include "contract/harness.hpp"
+#include "support/postgres.hpp"
 
 #include <unistd.h>
 
-#include <cstdlib>
 #include <deque>
 #include <map>
 
@@ -183,9 +183,8 @@ private:
 
     static connection_settings settings() {
         static int count = 0;
-        const char* url = std::getenv("FLEXCORE_TEST_POSTGRES_URL");
-        REQUIRE(url != nullptr);
-        return {.where = value(read_conninfo(url, "", std::chrono::seconds{10})),
+        return {.where = value(
+                    read_conninfo(flexcore::test::postgres_url(), "", std::chrono::seconds{10})),
                 .schema = fmt::format("reader_{}_{}", getpid(), ++count),
                 .overdue = std::make_shared<watch>()};
     }

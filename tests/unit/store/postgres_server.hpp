@@ -1,0 +1,73 @@
+// One server's store on a schema that others may share, with a data folder of its own.
+#pragma once
+
+#include "contract/harness.hpp"
+#include "support/postgres.hpp"
+
+#include <mutex>
+
+namespace postgres_test {
+
+using namespace contract;  // NOLINT: a test's vocabulary
+
+class shared_server {
+public:
+    shared_server(const flexcore::test::postgres_schema& in, const std::string& name) {
+        const std::string url = in.url();
+        settings.url = url + (url.contains('?') ? "&" : "?") + "application_name=" + name;
+        settings.schema = in.name();
+        settings.data = folder.path() / "data";
+        store.emplace(value(open_store(settings, metrics, health)));
+        store->log->on_commit([this](const commit& one) {
+            const std::lock_guard lock{mutex_};
+            for (const auto& event : one.batch->events) seen_.push_back(event.pos);
+        });
+    }
+    ~shared_server() { close(); }
+    shared_server(const shared_server&) = delete;
+    shared_server& operator=(const shared_server&) = delete;
+
+    void close() {
+        if (!store) return;
+        store->log->stop();
+        store->views->stop();
+        store->snapshots->stop();
+        store.reset();
+    }
+    [[nodiscard]] event_log& log() { return *store->log; }
+    /// Positions in the order in which this server was told of them.
+    [[nodiscard]] std::vector<position> seen() const {
+        const std::lock_guard lock{mutex_};
+        return seen_;
+    }
+
+    scratch_folder folder;
+    store_settings settings;
+    telemetry::metrics metrics;
+    telemetry::health_registry health;
+    std::optional<opened_store> store;
+
+private:
+    mutable std::mutex mutex_;
+    std::vector<position> seen_;
+};
+
+/// 1, 2, … up to `last`.
+[[nodiscard]] inline std::vector<position> all_up_to(position last) {
+    std::vector<position> all;
+    for (position at = 1; at <= last; ++at) all.push_back(at);
+    return all;
+}
+
+/// Until it holds, at most a minute.
+template <class Condition>
+[[nodiscard]] bool eventually(Condition holds) {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::minutes{1};
+    while (!holds()) {
+        if (std::chrono::steady_clock::now() > until) return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds{5});  // polling interval
+    }
+    return true;
+}
+
+}  // namespace postgres_test

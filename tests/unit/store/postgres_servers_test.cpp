@@ -1,0 +1,183 @@
+// Several servers on one log, and sessions that end in the middle of a batch.
+#include "unit/store/postgres_server.hpp"
+
+#include <atomic>
+#include <set>
+#include <thread>
+
+using namespace postgres_test;
+using flexcore::test::postgres_schema;
+
+TEST_CASE("servers: what one writes the others are told, in order and nothing left out",
+          "[postgres]") {
+    const postgres_schema schema;
+    shared_server one{schema, "one"};
+    shared_server two{schema, "two"};
+    for (int i = 0; i < 20; ++i) appended(one.log(), {.stream = "s", .events = events(3)});
+    REQUIRE(eventually([&] { return two.log().head() == 60; }));
+    appended(two.log(), {.stream = "t", .events = events(2)});
+    REQUIRE(eventually([&] { return one.log().head() == 62; }));
+    CHECK(one.seen() == all_up_to(62));
+    CHECK(two.seen() == all_up_to(62));
+    CHECK(all_positions(two.log(), {}, direction::forward, 100) == all_up_to(62));
+}
+
+TEST_CASE("servers: what another has written counts at once", "[postgres]") {
+    const postgres_schema schema;
+    shared_server one{schema, "one"};
+    shared_server two{schema, "two"};
+    appended(one.log(), {.stream = "s"});
+    appended(two.log(), {.stream = "s", .expected = at(1)});
+    // Each believes now to know the stream.
+    appended(one.log(), {.stream = "s", .expected = at(2)});
+    const auto late = append(two.log(), {.stream = "s", .expected = at(2)});
+    REQUIRE_FALSE(late);
+    CHECK(late.error().code == store_errc::version_conflict);
+    CHECK(late.error().members->at("current_version") == 3);
+    appended(two.log(), {.stream = "s", .expected = at(3)});
+    // A refusal counts against what is there, too.
+    const auto none_there = append(one.log(), {.stream = "s", .expected = at(4), .events = {}});
+    CHECK(none_there);
+    appended(two.log(), {.stream = "fresh", .expected = none});
+    CHECK_FALSE(append(one.log(), {.stream = "fresh", .expected = none}));
+}
+
+TEST_CASE("servers: ids and keys of another are known", "[postgres]") {
+    const postgres_schema schema;
+    shared_server one{schema, "one"};
+    shared_server two{schema, "two"};
+    appended(two.log(), {.stream = "other"});
+    const request once{.appends = {{.stream = "s", .events = events_with_ids(3)}},
+                       .keys = {{.name = "k", .answer = "first"}}};
+    const auto first = appended(one.log(), once);
+    auto repeated = once;
+    repeated.keys.clear();
+    const auto again = appended(two.log(), repeated);
+    CHECK(again.repeated);
+    CHECK(again.pos == first.pos);
+    CHECK(appended(two.log(), {.appends = {{.stream = "t"}}, .keys = {{.name = "k"}}})
+              .stored_answer == "first");
+    auto overlapping = events_with_ids(1);
+    overlapping.push_back(once.appends[0].events[0]);
+    const auto conflict = append(two.log(), {.stream = "u", .events = overlapping});
+    REQUIRE_FALSE(conflict);
+    CHECK(conflict.error().code == store_errc::event_id_conflict);
+}
+
+TEST_CASE("servers: rules that another has set hold", "[postgres]") {
+    const postgres_schema schema;
+    shared_server one{schema, "one"};
+    shared_server two{schema, "two"};
+    appended(one.log(), {.stream = "s", .events = events(5)});
+    appended(two.log(), {.stream = "s"});
+    const auto change = [](event_log& log, stream_change what) {
+        append_request made;
+        made.tenant = tenant;
+        made.change = what;
+        std::promise<result<append_outcome>> promise;
+        log.append(std::move(made),
+                   [&](result<append_outcome> answer) { promise.set_value(std::move(answer)); });
+        return promise.get_future().get();
+    };
+    value(change(one.log(), {.stream = "s",
+                             .what = stream_change::kind::settings,
+                             .settings = {.truncate_before = 4}}));
+    CHECK(versions(*value(two.log().read_stream(tenant, "s", 0, 10, direction::forward)).batch) ==
+          std::vector<version>{4, 5, 6});
+    value(change(one.log(), {.stream = "s", .what = stream_change::kind::tombstone}));
+    const auto gone = append(two.log(), {.stream = "s"});
+    REQUIRE_FALSE(gone);
+    CHECK(gone.error().code == store_errc::stream_deleted);
+    REQUIRE(eventually([&] { return two.log().retains(tenant); }));
+}
+
+TEST_CASE("servers: of those who write at once one wins each version, and no position is left out",
+          "[postgres]") {
+    constexpr version wanted = 60;
+    const postgres_schema schema;
+    shared_server one{schema, "one"};
+    shared_server two{schema, "two"};
+    shared_server three{schema, "three"};
+    std::atomic<std::uint64_t> won{0};
+    const auto race = [&](shared_server& in) {
+        for (const char* stream : {"a", "b", "c"}) {
+            version known = 0;
+            while (known < wanted) {
+                const auto done = append(in.log(), {.stream = stream, .expected = at(known)});
+                if (done) {
+                    ++won;
+                    ++known;
+                } else if (done.error().code == store_errc::version_conflict) {
+                    known = static_cast<version>(
+                        done.error().members->at("current_version").to_number<std::uint64_t>());
+                } else {
+                    fail_with(done.error());
+                }
+            }
+        }
+    };
+    {
+        std::vector<std::jthread> all;
+        for (auto* in : {&one, &two, &three}) all.emplace_back([&, in] { race(*in); });
+    }
+    const position last = won;
+    CHECK(last == 3 * wanted);
+    for (auto* in : {&one, &two, &three}) {
+        REQUIRE(eventually([&] { return in->log().head() == last; }));
+        CHECK(in->seen() == all_up_to(last));
+    }
+}
+
+TEST_CASE("writer: sessions that end in the middle lose nothing and double nothing", "[postgres]") {
+    constexpr std::size_t appenders = 4;
+    constexpr std::size_t each = 150;
+    const postgres_schema schema;
+    const std::string name = "cut" + std::to_string(::getpid());
+    shared_server in{schema, name};
+    std::atomic<bool> done{false};
+    std::mutex mutex;
+    std::set<uuid> told;
+    std::set<uuid> open;
+    {
+        std::jthread cutter{[&] {
+            while (!done) {
+                schema.ask(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
+                    "application_name = '" +
+                    name + "'");
+                std::this_thread::sleep_for(std::chrono::milliseconds{40});  // pace of the cuts
+            }
+        }};
+        std::vector<std::jthread> all;
+        for (std::size_t i = 0; i < appenders; ++i) {
+            all.emplace_back([&, i] {
+                for (std::size_t n = 0; n < each; ++n) {
+                    auto one = events_with_ids(2);
+                    const auto answer =
+                        append(in.log(), {.stream = "s" + std::to_string(i), .events = one});
+                    const std::lock_guard lock{mutex};
+                    for (const auto& event : one) (answer ? told : open).insert(event.id);
+                }
+            });
+        }
+        all.clear();
+        done = true;
+    }
+    in.close();
+    shared_server after{schema, "after"};
+    std::set<uuid> found;
+    position last = 0;
+    for (position from = 0;;) {
+        const auto page = value(after.log().read_log({}, from, 1000, direction::forward));
+        for (const auto& event : page.batch->events) {
+            CHECK(event.pos == last + 1);
+            last = event.pos;
+            CHECK(found.insert(event.id).second);
+        }
+        from = page.scanned_to;
+        if (page.at_end) break;
+    }
+    CHECK(told.size() > each);  // it got on
+    for (const auto& id : told) CHECK(found.contains(id));
+    for (const auto& id : found) CHECK((told.contains(id) || open.contains(id)));
+}
