@@ -29,7 +29,7 @@ TEST_CASE("start: it answers, and a person is told where, with what, and what to
     CHECK(contains(told, s.url() + "/docs"));
     CHECK(contains(told, ", 0 events"));
     CHECK(contains(told, "plugins.load"));
-    CHECK(contains(told, s.data().string()));
+    CHECK(contains(told, s.kept_in()));
     CHECK(wait_until([&] { return contains(s.log(), s.url()); }));
 }
 

@@ -40,6 +40,8 @@ std::filesystem::path server::data() const {
     return options_.data.empty() ? folder_ / "data" : options_.data;
 }
 
+std::string server::kept_in() const { return schema_ ? schema_->name() : data().string(); }
+
 void server::start() {
     const std::filesystem::path port_file = folder_ / "port";
     std::filesystem::remove(port_file);

@@ -57,6 +57,8 @@ public:
     [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
     [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
     [[nodiscard]] std::filesystem::path data() const;
+    /// What its events are in: the data folder, or the schema's name.
+    [[nodiscard]] std::string kept_in() const;
     [[nodiscard]] process& running() { return *process_; }
     /// Everything it has written to standard error (its log) since the last start.
     [[nodiscard]] std::string log() const { return process_->err(); }
