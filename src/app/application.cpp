@@ -179,7 +179,7 @@ struct application::state {
             http_of(settings),
             gateway::http_services{*store.log, *store.views, *appends, *commands, *queries, *events,
                                    *projections, *plugins, authorizer, keys, *io, *workers, *timers,
-                                   metrics, health, std::string{version()}});
+                                   metrics, health, std::string{version()}, store.far});
         stops.push("http", [this] { server->stop(); });
         if (const auto started = server->start(); !started) {
             error e = started.error();

@@ -362,14 +362,30 @@ void query_bus::ask(query q, query_done done) {
     state_->ask(std::move(q), std::move(entry), std::move(done));
 }
 
-result<std::shared_ptr<const query_answer>> query_bus::row(std::string_view tenant,
-                                                           std::string_view model,
-                                                           std::string_view key, row_body body_of) {
+namespace {
+
+/// A row's place in the cache, good until the thread's next one.
+query_key place_of_row(std::string_view tenant, std::string_view model, std::string_view key) {
     // Queries count from 1. A model's name holds no zero, so the two texts stay apart.
     constexpr std::uint64_t rows = 0;
     thread_local std::string which;
     which.assign(model).append(1, '\0').append(key);
-    const query_key place{rows, tenant, {}, which};
+    return {rows, tenant, {}, which};
+}
+
+}  // namespace
+
+std::shared_ptr<const query_answer> query_bus::row_in_cache(std::string_view tenant,
+                                                            std::string_view model,
+                                                            std::string_view key) {
+    const auto hit = state_->cache.find(place_of_row(tenant, model, key));
+    return hit ? hit->answer : nullptr;
+}
+
+result<std::shared_ptr<const query_answer>> query_bus::row(std::string_view tenant,
+                                                           std::string_view model,
+                                                           std::string_view key, row_body body_of) {
+    const query_key place = place_of_row(tenant, model, key);
     if (const auto hit = state_->cache.find(place)) return hit->answer;
 
     // The number comes before the snapshot: a change between the two is seen, and counts as one.

@@ -118,6 +118,10 @@ public:
                                                                   std::string_view model,
                                                                   std::string_view key,
                                                                   row_body body_of);
+    /// The same as far as the cache has it; null when it has not. Reads nothing.
+    [[nodiscard]] std::shared_ptr<const query_answer> row_in_cache(std::string_view tenant,
+                                                                   std::string_view model,
+                                                                   std::string_view key);
 
 private:
     struct state;

@@ -26,7 +26,7 @@ inline constexpr std::size_t reads_waiting_max = 1'024;
 /// Requests that wait for a read model to come to their position; beyond this the answer is busy.
 inline constexpr std::size_t positions_waited_max = 10'000;
 /// Stream reads of at most this many events run on the io thread: their cost is a few dozen
-/// microseconds, less than two changes of thread.
+/// microseconds, less than two changes of thread. Not when the store is far.
 inline constexpr std::size_t io_thread_events_max = 100;
 
 struct api : std::enable_shared_from_this<api> {

@@ -33,7 +33,7 @@ void read_stream(const std::shared_ptr<api>& on, request& asked, responder answe
         if (!page) return fail(std::move(page.error()));
         return json_response(events_page(*page->batch, next_text(page->next)));
     };
-    if (*limit <= io_thread_events_max)
+    if (*limit <= io_thread_events_max && !on->services.store_far)
         give(answer, read(asked));
     else
         on_worker(on, std::move(answer), read);
@@ -98,11 +98,17 @@ void one_event(const std::shared_ptr<api>& on, request& asked, responder answer)
     if (!id)
         return answer(error{make_error_code(gateway_errc::not_found),
                             "There is no such event; event ids are UUIDs."});
-    auto batch = on->services.log.read_event(asked.who.tenant, *id);
-    if (!batch) return answer(batch.error());
-    std::string out;
-    append_event(out, (*batch)->events.front());
-    answer(json_response(std::move(out)));
+    const auto read = [on, id = *id](const request& r) -> result<response> {
+        auto batch = on->services.log.read_event(r.who.tenant, id);
+        if (!batch) return fail(std::move(batch.error()));
+        std::string out;
+        append_event(out, (*batch)->events.front());
+        return json_response(std::move(out));
+    };
+    if (on->services.store_far)
+        on_worker(on, std::move(answer), read);
+    else
+        give(answer, read(asked));
 }
 
 /// What a follower asks for: which events, behind which position.

@@ -145,9 +145,14 @@ result<response> get_row(const api& on, const request& asked) {
 void one_row(const std::shared_ptr<api>& on, request& asked, responder answer) {
     if (auto ok = on->may(asked, "read", asked.param(0)); !ok) return answer(ok.error());
     when_fresh(on, std::move(answer), [on](responder ready) {
-        // One point read through the thread's own connection; after a wait this is the projector's
-        // thread, which must not read.
-        if (ready.home().here()) return give(ready, get_row(*on, ready.asked()));
+        // After a wait this is the projector's thread, which must not read.
+        if (ready.home().here()) {
+            const request& r = ready.asked();
+            // Else one point read through the thread's own connection.
+            if (!on->services.store_far) return give(ready, get_row(*on, r));
+            if (auto kept = on->services.queries.row_in_cache(r.who.tenant, r.param(0), r.param(1)))
+                return give(ready, answer_with_etag(r, std::move(kept)));
+        }
         on_worker(on, std::move(ready), [on](const request& r) { return get_row(*on, r); });
     });
 }

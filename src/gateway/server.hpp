@@ -74,7 +74,8 @@ struct http_services {
     runtime::timers& timers;
     telemetry::metrics& metrics;
     telemetry::health_registry& health;
-    std::string version;  ///< of this program
+    std::string version;     ///< of this program
+    bool store_far = false;  ///< store::opened_store::far
 };
 
 class http_server {

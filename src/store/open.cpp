@@ -94,6 +94,7 @@ result<opened_store> open_postgres(const store_settings& settings, telemetry::me
     return opened_store{.log = std::move(*log),
                         .views = std::move(views),
                         .snapshots = postgres::open_snapshots(database->readers),
+                        .far = true,
                         .description = std::move(database->description)};
 }
 

@@ -182,6 +182,7 @@ TEST_CASE("retention: a tenant's settings are its own", "[store][retention]") {
 TEST_CASE("retention: what its owner folds is whole", "[store][retention]") {
     store_under_test store{each_backend()};
     event_log& log = store.log();
+    log.keep_history("s");
     appended(log, {.stream = "s", .events = events(5)});
     value(set(log, "s", {.max_count = 1}));
     const auto history = value(log.read_history(tenant, "s", 1, 3));

@@ -8,7 +8,6 @@ namespace {
 constexpr int events_per_step = 100;
 constexpr int ids_per_step = 500;
 constexpr auto between_passes = std::chrono::seconds{60};
-constexpr auto pause_busy = std::chrono::milliseconds{100};
 // An hour longer than idempotency keys are kept.
 constexpr unix_us ids_kept_us = 25LL * 3600 * 1'000'000;
 

@@ -19,14 +19,16 @@ public:
 
     /// Categories that are kept, as the database knows them.
     [[nodiscard]] result<void> load(connection&);
-    /// Rules have changed: a pass begins when the present one has come to its end.
-    void rules_changed() noexcept { due_ = {}; }
+    /// Rules have changed: a pass goes on or begins soon.
+    void rules_changed() noexcept { due_ = std::min(due_, monotonic::now() + pause_busy); }
     /// Takes a step when one is due. `idle`: nobody waits for appends.
     [[nodiscard]] result<void> step(connection&, unix_us now, bool idle);
     /// When `step` wants to be called again.
     [[nodiscard]] deadline next() const noexcept;
 
 private:
+    static constexpr std::chrono::milliseconds pause_busy{100};
+
     [[nodiscard]] result<void> save_kept(connection&);
 
     const std::shared_ptr<rule_board> rules_;
