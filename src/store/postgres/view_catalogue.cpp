@@ -73,6 +73,7 @@ std::string model_table::column(std::string_view field) const {
 
 std::vector<model_table> tables_of(const generation& from) {
     std::vector<model_table> tables;
+    tables.reserve(from.models.size());
     for (std::size_t i = 0; i < from.models.size(); ++i) {
         tables.push_back({from.models[i], from.id, static_cast<std::uint32_t>(i)});
     }

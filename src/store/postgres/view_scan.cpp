@@ -114,6 +114,7 @@ result<row_page> page_in(const pqxx::result& rows, const model_table& model,
     }
     if (rows.size() <= query.limit) return page;
     std::vector<std::string> fields;
+    fields.reserve(query.order.size());
     for (const auto& order : query.order) fields.push_back(order.field);
     auto values = indexed_values(page.rows.back().json, fields);
     if (!values) return fail(store_errc::corrupt, "a row of a read model is damaged");

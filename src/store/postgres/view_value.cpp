@@ -24,7 +24,7 @@ void append_big_endian(std::string& out, std::uint64_t value, int bytes) {
 /// magnitude = (1 + fraction / 2^64) * 2^exponent, exactly, for every integer and every double.
 std::string number_bytes(bool negative, int exponent, std::uint64_t fraction) {
     constexpr int bias = 2'000;  // the least double has exponent -1074
-    auto high = static_cast<std::uint64_t>(exponent + bias);
+    auto high = static_cast<unsigned>(exponent + bias);
     if (negative) {
         high = ~high;
         fraction = ~fraction;

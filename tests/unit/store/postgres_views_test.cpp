@@ -7,6 +7,7 @@
 #include "contract/harness.hpp"
 #include "support/postgres.hpp"
 
+#include <boost/json/serialize.hpp>
 #include <pqxx/row>
 
 #include <unistd.h>
@@ -25,7 +26,7 @@ const auto conflict = make_error_code(store_errc::checkpoint_conflict);
 /// A schema that goes with the test, and a session of the test's own in it.
 class schema {
 public:
-    schema() : name_{"test " + std::to_string(::getpid()) + "-" + std::to_string(++count_)} {
+    schema() : name_{"test " + std::to_string(::getpid()) + "-" + std::to_string(++count)} {
         session_ = value(connection::open(settings("test")));
         value(migrate(*session_));
     }
@@ -53,7 +54,7 @@ public:
     [[nodiscard]] const std::string& name() const { return name_; }
 
 private:
-    static inline std::atomic<int> count_{0};
+    static inline std::atomic<int> count{0};
     const std::string name_;
     const std::shared_ptr<watch> overdue_ = std::make_shared<watch>();
     std::unique_ptr<connection> session_;
