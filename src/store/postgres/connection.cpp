@@ -112,8 +112,15 @@ struct connection::state {
     }
 
     ~state() {
-        // Else the pipeline would open a connection to cancel what is done already.
-        if (pending) (void)guarded("close", [](pqxx::nontransaction&) { return pqxx::result{}; });
+        if (!pending) return;
+        // Else the pipeline would open a connection to cancel what is done already. A server that
+        // has gone silent does not hold up whoever stops.
+        try {
+            const watch::guard overdue{*settings.overdue, session.sock(), monotonic::now() + grace};
+            take_answer();
+        } catch (const std::exception&) {
+            pending.reset();
+        }
     }
 
     void take_answer() {
