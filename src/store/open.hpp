@@ -37,7 +37,7 @@ struct opened_store {
     std::unique_ptr<event_log> log;
     std::unique_ptr<view_store> views;
     std::unique_ptr<snapshot_store> snapshots;
-    bool far = false;  ///< each read is a round trip: not for a thread that serves many
+    bool far = false;         ///< each read is a round trip: not for a thread that serves many
     std::string description;  ///< for a person: "SQLite 3.40.1 in /var/lib/…"
 };
 
