@@ -39,13 +39,14 @@ BEGIN
 END $$;
 CREATE INDEX holes_by_last ON holes (last);
 
--- Removes up to `events_max` events that are not served at `moment` from the first stream with
--- rules above `after_stream`, from its beginning on. What stays: the log's last event, which says
--- where positions go on, and a stream's last one, which says its version, unless a deletion does.
--- `stream_id` is null when no stream is left; `more`: this one has not come to its end.
+-- Removes up to `events_max` events that are not served at `moment` from the streams with rules
+-- above `after_stream`, each from its beginning on, looking at up to `streams_max` of them. What
+-- stays: the log's last event, which says where positions go on, and a stream's last one, which
+-- says its version, unless a deletion does. `stream_id`: the next step goes on above it; null when
+-- no stream is left. The head is locked only when there is something to remove.
 CREATE FUNCTION reclaim_step(after_stream bigint, moment bigint, ids_until bigint,
-                             events_max integer,
-                             OUT stream_id bigint, OUT removed integer, OUT more boolean)
+                             events_max integer, streams_max integer,
+                             OUT stream_id bigint, OUT removed integer)
 LANGUAGE plpgsql AS $$
 DECLARE
     rule    stream_rules;
@@ -54,52 +55,57 @@ DECLARE
     beneath bigint;   -- versions below are not served
     oldest  bigint;   -- events recorded before are not served
     victim  record;
-    why     text;
 BEGIN
     removed := 0;
-    more := false;
-    SELECT position INTO head FROM log_head FOR UPDATE;
-    SELECT * INTO rule FROM stream_rules WHERE stream > after_stream ORDER BY stream LIMIT 1;
-    IF NOT FOUND THEN
-        RETURN;
-    END IF;
-    stream_id := rule.stream;
-    SELECT max(version) INTO newest FROM events WHERE stream = rule.stream;
-    IF newest IS NULL THEN
-        RETURN;
-    END IF;
-    beneath := rule.deleted_to + 1;
-    oldest := -9223372036854775808;
-    IF rule.deleted = 0 AND NOT EXISTS (
-           SELECT 1 FROM streams s JOIN names c ON c.id = s.category
-           JOIN kept_categories k ON k.name = c.name WHERE s.id = rule.stream) THEN
-        beneath := greatest(beneath, rule.truncate_before);
-        IF rule.max_count <> 0 THEN
-            beneath := greatest(beneath, newest - rule.max_count + 1);
-        END IF;
-        IF rule.max_age_us <> 0 THEN
-            oldest := moment - rule.max_age_us;
-        END IF;
-    END IF;
-    FOR victim IN
-        SELECT e.position, e.tenant, e.version, e.place, e.recorded_at, e.id
-        FROM events e
-        WHERE e.stream = rule.stream AND (e.version < beneath OR e.recorded_at < oldest)
-          AND (e.version < newest OR e.version <= rule.deleted_to) AND e.position < head
-        ORDER BY e.version LIMIT events_max
+    FOR rule IN SELECT * FROM stream_rules WHERE stream > after_stream ORDER BY stream
+                LIMIT streams_max
     LOOP
-        why := CASE WHEN victim.version <= rule.deleted_to THEN 'deletion' ELSE 'retention' END;
-        PERFORM add_hole(victim.position, why, moment);
-        INSERT INTO removed_ids (position, tenant, stream, version, place, recorded_at, forget_at,
-                                 id)
-            VALUES (victim.position, victim.tenant, rule.stream, victim.version, victim.place,
-                    victim.recorded_at, ids_until, victim.id);
-        DELETE FROM event_tags t USING events e
-            WHERE e.position = victim.position AND e.tags <> '' AND t.position = e.position
-              AND t.tag IN (SELECT n.id FROM names n WHERE n.kind = 4 AND n.tenant = e.tenant
-                            AND n.name = ANY (string_to_array(rtrim(e.tags, E'\n'), E'\n')));
-        DELETE FROM events WHERE position = victim.position;
-        removed := removed + 1;
+        SELECT max(version) INTO newest FROM events WHERE stream = rule.stream;
+        beneath := rule.deleted_to + 1;
+        oldest := -9223372036854775808;
+        IF rule.deleted = 0 AND NOT EXISTS (
+               SELECT 1 FROM streams s JOIN names c ON c.id = s.category
+               JOIN kept_categories k ON k.name = c.name WHERE s.id = rule.stream) THEN
+            beneath := greatest(beneath, rule.truncate_before);
+            IF rule.max_count <> 0 THEN
+                beneath := greatest(beneath, newest - rule.max_count + 1);
+            END IF;
+            IF rule.max_age_us <> 0 THEN
+                oldest := moment - rule.max_age_us;
+            END IF;
+        END IF;
+        FOR victim IN
+            SELECT e.position, e.tenant, e.version, e.place, e.recorded_at, e.id, e.tags
+            FROM events e
+            WHERE e.stream = rule.stream AND (e.version < beneath OR e.recorded_at < oldest)
+              AND (e.version < newest OR e.version <= rule.deleted_to)
+            ORDER BY e.version LIMIT events_max - removed
+        LOOP
+            IF head IS NULL THEN
+                SELECT position INTO head FROM log_head FOR UPDATE;
+            END IF;
+            EXIT WHEN victim.position >= head;
+            PERFORM add_hole(victim.position,
+                             CASE WHEN victim.version <= rule.deleted_to THEN 'deletion'
+                                  ELSE 'retention' END, moment);
+            INSERT INTO removed_ids (position, tenant, stream, version, place, recorded_at,
+                                     forget_at, id)
+                VALUES (victim.position, victim.tenant, rule.stream, victim.version, victim.place,
+                        victim.recorded_at, ids_until, victim.id);
+            IF victim.tags <> '' THEN
+                DELETE FROM event_tags t
+                    WHERE t.position = victim.position AND t.tag IN (
+                        SELECT n.id FROM names n WHERE n.kind = 4 AND n.tenant = victim.tenant
+                        AND n.name = ANY (string_to_array(rtrim(victim.tags, E'\n'), E'\n')));
+            END IF;
+            DELETE FROM events WHERE position = victim.position;
+            removed := removed + 1;
+        END LOOP;
+        -- Full: this stream may have more.
+        EXIT WHEN removed >= events_max;
+        stream_id := rule.stream;
     END LOOP;
-    more := removed = events_max;
+    IF removed >= events_max AND stream_id IS NULL THEN
+        stream_id := after_stream;
+    END IF;
 END $$;

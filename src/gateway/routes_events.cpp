@@ -63,11 +63,17 @@ void one_stream(const std::shared_ptr<api>& on, request& asked, responder answer
     const std::string& stream = asked.param(0);
     if (auto ok = check_stream_name(stream); !ok) return answer(ok.error());
     if (auto ok = on->may(asked, "read", stream); !ok) return answer(ok.error());
-    auto info = on->services.log.stream(asked.who.tenant, stream);
-    if (!info) return answer(info.error());
-    std::string out;
-    append_stream_info(out, *info);
-    answer(json_response(std::move(out)));
+    const auto read = [on](const request& r) -> result<response> {
+        auto info = on->services.log.stream(r.who.tenant, r.param(0));
+        if (!info) return fail(std::move(info.error()));
+        std::string out;
+        append_stream_info(out, *info);
+        return json_response(std::move(out));
+    };
+    if (on->services.store_far)
+        on_worker(on, std::move(answer), read);
+    else
+        give(answer, read(asked));
 }
 
 void read_log(const std::shared_ptr<api>& on, request& asked, responder answer) {

@@ -80,8 +80,11 @@ void put_settings(const std::shared_ptr<api>& on, request& asked, responder answ
     if (auto ok = on->may(asked, "settings", stream); !ok) return answer(ok.error());
     const auto settings = read_settings(asked.body, on->settings.json_depth_max);
     if (!settings) return answer(settings.error());
+    // Only for the answer, when the stream is deleted before it is read back.
     store::stream_info before;
-    if (auto known = on->services.log.stream(asked.who.tenant, stream))
+    if (on->services.store_far)
+        before.stream = stream;
+    else if (auto known = on->services.log.stream(asked.who.tenant, stream))
         before = std::move(*known);
     else
         before.stream = stream;

@@ -26,10 +26,9 @@ writer_limits limits_of(const store_settings& settings) {
 
 /// Read models are made of events that were durable before: when they are further than the log, it
 /// has lost some, or is another one. To go on would give their positions out again.
-result<void> check_log_reaches(view_store& views, position head, std::string_view what_to_do) {
-    const auto all = views.generations();
-    if (!all) return fail(all.error());
-    for (const auto& one : *all) {
+result<void> check_log_reaches(const std::vector<generation>& all, position head,
+                               std::string_view what_to_do) {
+    for (const auto& one : all) {
         if (one.checkpoint <= head) continue;
         return fail(store_errc::corrupt,
                     fmt::format("events are missing: the log ends at position {}, and projection "
@@ -49,8 +48,10 @@ result<opened_store> open_sqlite(const store_settings& settings, telemetry::metr
     if (!log) return fail(std::move(log.error()));
     auto views = sqlite::open_views({.folder = *folder, .wal_bytes_max = settings.wal_bytes_max});
     if (!views) return fail(std::move(views.error()));
+    const auto seen = (*views)->generations();
+    if (!seen) return fail(seen.error());
     if (auto ok = check_log_reaches(
-            **views, (*log)->head(),
+            *seen, (*log)->head(),
             "Serve a copy of the latest `flexcore backup` instead; or, to go on with the log as it "
             "is, move views.db, views.db-wal and views.db-shm out of the data folder first");
         !ok)
@@ -78,15 +79,18 @@ result<opened_store> open_postgres(const store_settings& settings, telemetry::me
          .sessions_max = settings.sessions_max,
          .folder = *folder});
     if (!database) return fail(std::move(database.error()));
+    // Before the log's end is read: another server may go on meanwhile.
+    auto views = postgres::open_views(database->writing, database->readers);
+    const auto seen = views->generations();
+    if (!seen) return fail(seen.error());
     auto log = postgres::open_log({.writing = database->writing,
                                    .readers = database->readers,
                                    .known = database->known,
                                    .limits = limits_of(settings)},
                                   metrics, health);
     if (!log) return fail(std::move(log.error()));
-    auto views = postgres::open_views(database->writing, database->readers);
     if (auto ok = check_log_reaches(
-            *views, (*log)->head(),
+            *seen, (*log)->head(),
             "Restore a backup of the whole database; or, to go on with the log as it is, drop the "
             "tables of the read models first");
         !ok)

@@ -29,7 +29,7 @@ struct store_settings {
     std::string schema = "flexcore";  ///< made when absent
     std::string password_file;        ///< its first line; empty: none
     monotonic::duration connect_timeout = std::chrono::seconds{5};
-    monotonic::duration statement_timeout = std::chrono::seconds{30};
+    monotonic::duration statement_timeout = std::chrono::seconds{10};
     std::size_t sessions_max = 8;  ///< that read; others write
 };
 

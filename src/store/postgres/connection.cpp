@@ -85,12 +85,14 @@ struct connection::state {
         pqxx::pipeline line;
     };
 
-    state(const connection_settings& s) : settings{s}, session{s.where.text}, heard{session} {}
+    state(const connection_settings& s, const std::string& host)
+        : settings{s}, session{host}, heard{session} {}
 
     /// Everything that may throw or hang goes through here.
     template <class Work>
     result<pqxx::result> guarded(std::string_view attempted, Work work) {
         if (broken) return fail(store_errc::unavailable, "the database session has ended");
+        timed_out = false;
         try {
             const watch::guard overdue{*settings.overdue, session.sock(),
                                        monotonic::now() + settings.statement_timeout + grace};
@@ -103,6 +105,7 @@ struct connection::state {
                         fmt::format("{}: {}", attempted, one_line(e.what())));
         } catch (const pqxx::sql_error& e) {
             if (!session.is_open()) broken = true;
+            timed_out = e.sqlstate() == "57014";
             return fail(failure_of(e, attempted));
         } catch (const std::exception& e) {
             broken = true;  // whatever it was, nobody knows what the session is at
@@ -142,12 +145,27 @@ struct connection::state {
     std::unordered_map<std::string, std::string> kept;  ///< names by their texts
     bool broken = false;
     bool in_transaction = false;
+    bool timed_out = false;
 };
 
 result<std::unique_ptr<connection>> connection::open(const connection_settings& settings) {
+    error last;
+    for (const std::string& host : settings.where.hosts) {
+        auto made = open(settings, host);
+        // What a server has said against itself tells more than that another does not answer.
+        if (made) return made;
+        if (last.client.empty() ||
+            made.error().client != failure_to_connect(settings.where, "").client)
+            last = std::move(made.error());
+    }
+    return fail(std::move(last));
+}
+
+result<std::unique_ptr<connection>> connection::open(const connection_settings& settings,
+                                                     const std::string& host) {
     std::unique_ptr<state> made;
     try {
-        made = std::make_unique<state>(settings);
+        made = std::make_unique<state>(settings, host);
     } catch (const std::exception& e) {
         return fail(failure_to_connect(settings.where, e.what()));
     }
@@ -156,12 +174,16 @@ result<std::unique_ptr<connection>> connection::open(const connection_settings& 
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
     made->session.inhibit_reactivation(true);
 #pragma GCC diagnostic pop
+    made->session.set_verbosity(pqxx::connection_base::terse);  // details are values
     std::unique_ptr<connection> opened{new connection{std::move(made)}};
     // Not as start-up options: poolers refuse those.
     const auto ready = opened->script(fmt::format(
         "{} SET search_path TO {}; SET client_min_messages TO warning; SET statement_timeout TO {};"
         "SET idle_in_transaction_session_timeout TO {}; SET lock_timeout TO {};"
-        "SET synchronous_commit TO on; SET standard_conforming_strings TO on;"
+        "SELECT set_config('synchronous_commit', 'on', false) WHERE "
+        "current_setting('synchronous_commit') IN ('off', 'local');"
+        "SET default_transaction_isolation TO 'read committed'; SET standard_conforming_strings TO "
+        "on;"
         "SET extra_float_digits TO 1; SET default_transaction_read_only TO {}",
         planning, opened->state_->session.quote_name(settings.schema),
         settings.statement_timeout.count(), settings.statement_timeout.count(),
@@ -171,6 +193,12 @@ result<std::unique_ptr<connection>> connection::open(const connection_settings& 
         if (auto ok = settings.accepts(*opened); !ok) return fail(std::move(ok.error()));
     }
     return opened;
+}
+
+error for_clients(error why) {
+    why.log = why.client + (why.log.empty() ? "" : ": " + why.log);
+    why.client = "the database is not available";
+    return why;
 }
 
 connection::connection(std::unique_ptr<state> made) : state_{std::move(made)} {}
@@ -233,6 +261,8 @@ void connection::end_read() noexcept {
         state_->pending.reset();
     }
 }
+
+bool connection::timed_out() const noexcept { return state_->timed_out; }
 
 bool connection::usable() const noexcept { return !state_->broken; }
 

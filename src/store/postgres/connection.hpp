@@ -42,9 +42,14 @@ struct connection_settings {
     std::function<result<void>(connection&)> accepts = {};
 };
 
+/// The same failure for whoever only uses the database: where it is and what is wrong there is
+/// the operator's to know.
+[[nodiscard]] error for_clients(error);
+
 class connection {
 public:
-    /// Connects and sets the session up: search path, time-outs, synchronous_commit=on.
+    /// Connects to the first host that takes writes and is accepted, and sets the session up:
+    /// search path, time-outs, synchronous_commit=on.
     [[nodiscard]] static result<std::unique_ptr<connection>> open(const connection_settings&);
     ~connection();
     connection(const connection&) = delete;
@@ -67,6 +72,8 @@ public:
     /// takes it, and finds out then when the session was lost.
     void end_read() noexcept;
 
+    /// Whether the last statement was given up for its time.
+    [[nodiscard]] bool timed_out() const noexcept;
     /// False once the session is gone: give it up.
     [[nodiscard]] bool usable() const noexcept;
     /// Whether the server has warned since the last call: of a commit, that it "might not have been
@@ -77,6 +84,8 @@ public:
 
 private:
     struct state;
+    [[nodiscard]] static result<std::unique_ptr<connection>> open(const connection_settings&,
+                                                                  const std::string& host);
     explicit connection(std::unique_ptr<state>);
     std::unique_ptr<state> state_;
 };

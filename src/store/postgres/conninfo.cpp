@@ -69,6 +69,69 @@ std::string or_else(const options& given, const char* name, const char* otherwis
     return found == given.end() ? otherwise : found->second;
 }
 
+/// The elements of a list of hosts or ports; of an empty one, one that is empty.
+std::vector<std::string> elements_of(const std::string& list) {
+    std::vector<std::string> all;
+    for (std::size_t from = 0;;) {
+        const auto comma = list.find(',', from);
+        all.push_back(list.substr(from, comma - from));
+        if (comma == std::string::npos) return all;
+        from = comma + 1;
+    }
+}
+
+std::string to_text(const options& given) {
+    std::string text;
+    for (const auto& [name, value] : given) {
+        if (value.empty()) continue;
+        text += fmt::format("{}{}={}", text.empty() ? "" : " ", name, as_value(value));
+    }
+    return text;
+}
+
+/// One set of options per host. A single port is for all of them, as libpq has it.
+result<std::vector<std::string>> one_per_host(const options& given) {
+    const auto names = elements_of(or_else(given, "host", ""));
+    const auto addresses = elements_of(or_else(given, "hostaddr", ""));
+    const auto ports = elements_of(or_else(given, "port", ""));
+    const std::size_t count = std::max(names.size(), addresses.size());
+    std::vector<std::string> all;
+    const auto of = [&](const std::vector<std::string>& list, std::size_t i) {
+        return list.size() == 1 ? list.front() : list.at(i);
+    };
+    for (const auto* list : {&names, &addresses, &ports}) {
+        if (list->size() != 1 && list->size() != count) {
+            return fail(base_errc::invalid_argument,
+                        "store.url names another number of ports or addresses than of hosts");
+        }
+    }
+    // A password with one of these takes the URL apart at another place than was meant, and its
+    // pieces would be shown as what they were taken for.
+    const auto odd = [](const std::string& text, const char* characters) {
+        return text.find_first_of(characters) != std::string::npos;
+    };
+    const bool digits = std::all_of(ports.begin(), ports.end(), [](const std::string& port) {
+        return port.find_first_not_of("0123456789") == std::string::npos;
+    });
+    const bool plain = std::none_of(names.begin(), names.end(), [&](const std::string& name) {
+        return name.starts_with('/') ? odd(name, "@:") : odd(name, "@/?#");
+    });
+    if (!digits || !plain || odd(or_else(given, "dbname", ""), "@/:")) {
+        return fail(base_errc::invalid_argument,
+                    "store.url is no PostgreSQL URL: host, port or database hold characters that "
+                    "they cannot have. In user and password write %40 for @, %2F for /, %3A for :, "
+                    "%23 for #, %3F for ?");
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+        options one = given;
+        one["host"] = of(names, i);
+        one["hostaddr"] = of(addresses, i);
+        one["port"] = of(ports, i);
+        all.push_back(to_text(one));
+    }
+    return all;
+}
+
 }  // namespace
 
 result<conninfo> read_conninfo(std::string_view url, const std::string& password_file,
@@ -97,10 +160,10 @@ result<conninfo> read_conninfo(std::string_view url, const std::string& password
     for (const auto& [name, value] : defaults) given->try_emplace(name, value);
     (*given)["client_encoding"] = "UTF8";
 
+    auto hosts = one_per_host(*given);
+    if (!hosts) return fail(std::move(hosts.error()));
     conninfo made;
-    for (const auto& [name, value] : *given) {
-        made.text += fmt::format("{}{}={}", made.text.empty() ? "" : " ", name, as_value(value));
-    }
+    made.hosts = std::move(*hosts);
     made.place = fmt::format("postgresql://{}{}/{}", or_else(*given, "host", "localhost"),
                              given->contains("port") ? ":" + given->at("port") : "",
                              or_else(*given, "dbname", ""));

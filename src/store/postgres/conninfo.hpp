@@ -10,11 +10,14 @@
 #include <chrono>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace flexcore::store::postgres {
 
 struct conninfo {
-    std::string text;   ///< libpq's "keyword='value' …", what is missing filled in
+    /// libpq's "keyword='value' …", what is missing filled in: one for each host, in the URL's
+    /// order. libpq would stop at the first that takes writes, and that may be an old primary.
+    std::vector<std::string> hosts;
     std::string place;  ///< "postgresql://host:port/database" for a person, no user, no password
 };
 

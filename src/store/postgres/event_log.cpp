@@ -103,6 +103,7 @@ result<std::unique_ptr<event_log>> open_log(const event_log_settings& settings,
     auto backend = event_writer::open({.database = settings.writing,
                                        .known = settings.known,
                                        .rules = rules,
+                                       .readers = settings.readers,
                                        .clock = settings.clock,
                                        .reclaimed = &reclaimed});
     if (!backend) return fail(std::move(backend.error()));

@@ -16,7 +16,8 @@ constexpr std::size_t streams_kept_max = 65'536;
 constexpr std::size_t names_kept_max = 32'768;
 // Optimistic tries before the head row is locked first.
 constexpr int unlocked_tries_max = 3;
-constexpr auto resolve_max = std::chrono::seconds{10};
+constexpr auto resolve_max = std::chrono::seconds{10};  // from when the batch was sent
+constexpr auto resolve_min = std::chrono::seconds{2};
 
 constexpr sql append_batch{
     "append_batch",
@@ -25,8 +26,8 @@ constexpr sql append_batch{
     "$43,$44,$45,$46)"};
 constexpr sql resolve_batch{
     "resolve_batch",
-    "SELECT batch = $1 OR EXISTS (SELECT 1 FROM events WHERE position = $2 AND id = $3), changes "
-    "FROM log_head"};
+    "SELECT batch = $1 OR EXISTS (SELECT 1 FROM events WHERE position = $2 AND id = $3) "
+    "OR EXISTS (SELECT 1 FROM removed_ids WHERE position = $2 AND id = $3) FROM log_head"};
 constexpr sql fence{"fence", "UPDATE log_head SET changes = changes + 1"};
 
 }  // namespace
@@ -56,10 +57,13 @@ result<void> event_writer::connect() {
     auto made = connection::open(settings_.database);
     if (!made) {
         pace_.failed();
-        return fail(std::move(made.error()));
+        return fail(for_clients(std::move(made.error())));
     }
     pace_.succeeded();
     db_ = std::move(*made);
+    // What was opened before may be with a server that has been replaced.
+    searching_.reset();
+    if (settings_.readers) settings_.readers->renew();
     return {};
 }
 
@@ -73,8 +77,12 @@ result<void> event_writer::write(write_batch& batch) {
         if (auto ok = connect(); !ok) return ok;
     }
     streams_.trim();
-    for (auto& one : names_) one.trim();
+    // Tenants stay: what others write is told by their names.
+    for (auto& one : std::span{names_}.subspan(static_cast<std::size_t>(name_kind::category)))
+        one.trim();
     bool look = false;
+    bool connected_again = false;
+    unresolved_ = false;
     for (int tries = 0;; ++tries) {
         const bool locked = tries >= unlocked_tries_max;
         const auto done = try_once(batch, look, locked);
@@ -85,6 +93,12 @@ result<void> event_writer::write(write_batch& batch) {
             return {};
         }
         undo_try();
+        if (!done && !unresolved_ && !db_->usable() && !std::exchange(connected_again, true)) {
+            // Lost before anything was sent: as if it had been lost while it lay there.
+            if (auto ok = connect(); !ok) return ok;
+            if (auto ok = catch_up(); !ok) return ok;
+            continue;
+        }
         if (!done) {
             // What the caches learned is of committed rows only, but nobody knows what comes next.
             forget_everything();
@@ -102,6 +116,7 @@ void event_writer::begin_try(write_batch& batch) {
     last_id_ = head_.last_id;
     looked_ = false;
     assumed_ = false;
+    searched_ = {};
     // Times never decrease with positions, whatever another server's clock says.
     batch.now = std::max(batch.now, head_.recorded_at);
     batch.head = head_.pos;
@@ -119,9 +134,9 @@ void event_writer::undo_try() {
     for (const auto& one : made_names_) {
         names_[static_cast<std::size_t>(one.kind)].erase(one.tenant, one.name);
     }
-    for (const auto& [in, name] : assumed_streams_) streams_.erase(in, name);
+    for (const auto& [in, name] : absent_streams_) streams_.erase(in, name);
     touched_.clear();
-    assumed_streams_.clear();
+    absent_streams_.clear();
     made_names_.clear();
     pending_.clear();
     pending_shown_.clear();
@@ -134,7 +149,7 @@ void event_writer::settle(const write_batch& batch) {
     if (!changed_rules_.empty()) reclaimer_.rules_changed();
     // In this order: an entry that was touched is as it was committed.
     touched_.clear();
-    assumed_streams_.clear();
+    absent_streams_.clear();
     // Streams of a tenant that was not there before are known by their names from now on.
     for (auto& [names, entry] : unborn_) {
         if (entry.id == 0) continue;
@@ -151,7 +166,10 @@ result<event_writer::tried> event_writer::try_once(write_batch& batch, bool look
         if (auto ok = db_->begin(); !ok) return fail(ok.error());
         const auto head = read_head(true);
         if (!head) return fail(head.error());
-        if (head->changes != head_.changes) return tried::moved;
+        // Nobody can go on before us any more.
+        if (head->changes != head_.changes) {
+            if (auto ok = catch_up(); !ok) return fail(ok.error());
+        }
     }
     begin_try(batch);
     if (look || !knows_enough(batch)) {
@@ -187,6 +205,7 @@ result<event_writer::tried> event_writer::call(write_batch& batch, bool locked) 
                          .recorded_at = batch.head == head_.pos ? head_.recorded_at : batch.now,
                          .last_id = last_id_};
     const uuid token = uuid_v7();
+    const auto begun = monotonic::now();
     (void)db_->take_warning();
     auto done = db_->run(append_batch, rows_->call(token, head_, after, now_));
     bool ambiguous = !done && !db_->usable();
@@ -202,7 +221,8 @@ result<event_writer::tried> event_writer::call(write_batch& batch, bool locked) 
     // It is there, but perhaps only on this server.
     if (done && db_->take_warning()) ambiguous = true;
     if (ambiguous) {
-        const auto there = resolve(batch, token);
+        const auto there = resolve(batch, token, begun);
+        unresolved_ = !there;
         if (!there) return fail(there.error());
         if (!*there) return tried::moved;
     } else if (!done) {
@@ -215,11 +235,12 @@ result<event_writer::tried> event_writer::call(write_batch& batch, bool locked) 
 }
 
 /// Whether the batch is in the log. An error: that could not be found out.
-result<bool> event_writer::resolve(const write_batch& batch, const uuid& token) {
+result<bool> event_writer::resolve(const write_batch& batch, const uuid& token,
+                                   monotonic::time_point begun) {
     telemetry::log(telemetry::level::warn, "store",
                    "it is not known whether a batch was written; looking",
                    {{"position", batch.head}});
-    const auto until = monotonic::now() + resolve_max;
+    const auto until = std::max(begun + resolve_max, monotonic::now() + resolve_min);
     for (;;) {
         auto there = resolve_once(batch, token);
         if (there || there.error().code != store_errc::unavailable) return there;
@@ -264,14 +285,21 @@ result<log_backend::recovered> event_writer::recover(position known_head) {
     const auto head = read_head(true);
     auto fenced = head ? db_->run(fence) : fail(head.error());
     if (fenced) {
+        (void)db_->take_warning();
         if (auto ok = db_->commit(); !ok) fenced = fail(ok.error());
+        if (fenced && db_->take_warning())
+            fenced = fail(store_errc::unavailable, "the database's standby does not answer");
     }
     if (!fenced) {
         db_->roll_back();
         return fail(fenced.error());
     }
-    settings_.known->acknowledged(known_head);
-    if (auto ok = settings_.known->check_end(head->pos); !ok) return fail(ok.error());
+    if (auto ok = settings_.known->check_end(head->pos); !ok)
+        return fail(for_clients(std::move(ok.error())));
+    if (head->pos < known_head) {
+        return fail(store_errc::unavailable, "events that were shown are missing",
+                    fmt::format("the log ends at {}, shown up to {}", head->pos, known_head));
+    }
     head_ = *head;
     ++head_.changes;
     if (auto ok = load_rules(); !ok) return fail(ok.error());

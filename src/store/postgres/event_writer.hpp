@@ -34,6 +34,7 @@ struct event_writer_settings {
     connection_settings database;
     std::shared_ptr<standing> known;
     std::shared_ptr<rule_board> rules;
+    std::shared_ptr<sessions> readers = {};  ///< renewed with the writer's session
     log_writer::clock clock = now_unix_us;
     telemetry::counter* reclaimed = nullptr;  ///< events removed
     std::chrono::milliseconds poll{1'000};    ///< for what others write, when nobody writes here
@@ -86,7 +87,8 @@ private:
     void settle(const write_batch&);
     [[nodiscard]] result<tried> try_once(write_batch&, bool look, bool locked);
     [[nodiscard]] result<tried> call(write_batch&, bool locked);
-    [[nodiscard]] result<bool> resolve(const write_batch&, const uuid& token);
+    [[nodiscard]] result<bool> resolve(const write_batch&, const uuid& token,
+                                       monotonic::time_point begun);
     [[nodiscard]] result<bool> resolve_once(const write_batch&, const uuid& token);
     void fill(batch_rows&);
 
@@ -142,10 +144,12 @@ private:
     std::unique_ptr<batch_rows> rows_;
     std::uint64_t last_id_ = 0;
     bool looked_ = false;
-    bool assumed_ = false;  ///< anything that append_batch has to prove
+    bool unresolved_ = false;  ///< it is not known whether the batch is there
+    bool assumed_ = false;     ///< anything that append_batch has to prove
     unix_us now_ = 0;
-    std::vector<std::pair<std::uint64_t, std::string>> assumed_streams_;  ///< in the cache
-    std::vector<std::pair<stream_entry*, stream_entry>> touched_;         ///< as they were before
+    monotonic::duration searched_{};                                     ///< for conditions
+    std::vector<std::pair<std::uint64_t, std::string>> absent_streams_;  ///< in the cache
+    std::vector<std::pair<stream_entry*, stream_entry>> touched_;        ///< as they were before
     struct made_name {
         name_kind kind;
         std::uint64_t tenant;

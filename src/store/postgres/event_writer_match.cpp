@@ -17,7 +17,8 @@ namespace {
 
 constexpr position near_events_max = 200;
 constexpr std::size_t streams_joined_max = 64;
-constexpr std::chrono::milliseconds search_max{300};
+constexpr std::chrono::milliseconds search_max{300};      // of a statement, of a condition
+constexpr std::chrono::milliseconds searches_max{1'000};  // of all conditions of a batch
 
 /// The parts of one look for the lowest matching position.
 class search_text {
@@ -105,7 +106,7 @@ private:
 constexpr sql streams_with_prefix{
     "streams_with_prefix",
     "SELECT id FROM streams WHERE tenant = $1 AND name >= $2 AND starts_with(name, $2) "
-    "AND name < $3 ORDER BY name LIMIT $4"};
+    "AND name < $2::text || repeat(chr(1114111), 2) ORDER BY name LIMIT $3"};
 
 }  // namespace
 
@@ -125,11 +126,9 @@ result<position> event_writer::match_in_database(std::uint64_t in, const selecto
     if (head_.pos - after <= near_events_max) {
         asked = text.near();
     } else if (clause.stream_prefix.find('-') != std::string::npos) {
-        std::string above = clause.stream_prefix;
-        above.back() = static_cast<char>(above.back() + 1);
-        const auto rows = searching_->run(
-            streams_with_prefix,
-            params{}.add(in).add(clause.stream_prefix).add(above).add(streams_joined_max + 1));
+        const auto rows =
+            searching_->run(streams_with_prefix,
+                            params{}.add(in).add(clause.stream_prefix).add(streams_joined_max + 1));
         if (!rows) return fail(rows.error());
         if (rows->empty()) return 0;
         if (static_cast<std::size_t>(rows->size()) <= streams_joined_max) {
@@ -151,14 +150,29 @@ result<position> event_writer::first_match(std::string_view tenant_name, const s
     static const selector everything(1);
     const bool rules = settings_.rules->has_rules(tenant_name);
     position first = 0;
+    monotonic::duration here{};
     if (after < head_.pos) {
         for (const auto& clause : what.empty() ? everything : what) {
-            const auto found = match_in_database(*in, clause, after, now, rules);
-            if (!found && searching_ && searching_->usable()) {
+            if (first != 0 && here > search_max) break;  // a match is one, whatever else there is
+            if (searched_ > searches_max) {
+                return fail(store_errc::busy,
+                            "too many conditions that look at many events wait; "
+                            "try again shortly");
+            }
+            const auto begun = monotonic::now();
+            const auto found = here > search_max
+                                   ? result<position>{0}
+                                   : match_in_database(*in, clause, after, now, rules);
+            const bool too_long =
+                here > search_max || (!found && searching_ && searching_->timed_out());
+            const auto took = monotonic::now() - begun;
+            searched_ += took;
+            here += took;
+            if (too_long) {
+                if (first != 0) break;
                 return fail(store_errc::invalid_request,
                             "the condition looks at too many events; narrow its selector or name "
-                            "a later position in \"after\"",
-                            found.error().log);
+                            "a later position in \"after\"");
             }
             if (!found) {
                 failed(found.error());

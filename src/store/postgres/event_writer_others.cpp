@@ -66,7 +66,12 @@ result<std::vector<std::shared_ptr<const event_batch>>> event_writer::read_betwe
 result<void> event_writer::catch_up() {
     const auto head = read_head(false);
     if (!head) return fail(head.error());
-    if (auto ok = settings_.known->check_end(head->pos); !ok) return fail(ok.error());
+    if (auto ok = settings_.known->check_end(head->pos); !ok)
+        return fail(for_clients(std::move(ok.error())));
+    if (head->pos < head_.pos) {
+        return fail(store_errc::unavailable, "events that were shown are missing",
+                    fmt::format("the log ends at {}, shown up to {}", head->pos, head_.pos));
+    }
     auto pages = read_between(head_.pos, head->pos);
     if (!pages) return fail(pages.error());
     for (auto& page : *pages) {

@@ -65,10 +65,11 @@ log_state::stream_state& event_writer::stream(std::string_view tenant_name, std:
     if (auto* known = streams_.find(*in, name)) return *known;
     stream_entry absent;
     absent.tenant = *in;
+    // Gone again when the try comes to nothing: its tenant may be one that is only made in it.
+    absent_streams_.emplace_back(*in, std::string{name});
     if (!looked_) {
         assumed_ = true;
         rows_->assume_no_stream(*in, name);
-        assumed_streams_.emplace_back(*in, std::string{name});
     }
     return streams_.add(*in, name, absent);
 }

@@ -6,6 +6,7 @@ namespace flexcore::store::postgres {
 namespace {
 
 constexpr int events_per_step = 100;
+constexpr int streams_per_step = 200;
 constexpr int ids_per_step = 500;
 constexpr auto between_passes = std::chrono::seconds{60};
 // An hour longer than idempotency keys are kept.
@@ -15,8 +16,7 @@ constexpr sql kept_categories{"kept_categories", "SELECT name FROM kept_categori
 constexpr sql keep_categories{"keep_categories",
                               "INSERT INTO kept_categories (name) SELECT unnest($1::text[]) "
                               "ON CONFLICT DO NOTHING"};
-constexpr sql reclaim{"reclaim",
-                      "SELECT stream_id, removed, more FROM reclaim_step($1, $2, $3, $4)"};
+constexpr sql reclaim{"reclaim", "SELECT stream_id, removed FROM reclaim_step($1, $2, $3, $4, $5)"};
 constexpr sql forget_ids{
     "forget_ids",
     "DELETE FROM removed_ids WHERE position = ANY (ARRAY(SELECT position FROM removed_ids "
@@ -51,20 +51,31 @@ result<void> reclaimer::step(connection& db, unix_us now, bool idle) {
     }
     if (!rules_->has_any() || monotonic::now() < due_) return {};
     due_ = monotonic::now() + between_passes;  // also when it fails
-    const auto rows = db.run(
-        reclaim, params{}.add(at_stream_).add(now).add(now + ids_kept_us).add(events_per_step));
+    const auto rows = db.run(reclaim, params{}
+                                          .add(at_stream_)
+                                          .add(now)
+                                          .add(now + ids_kept_us)
+                                          .add(events_per_step)
+                                          .add(streams_per_step));
     if (!rows) return fail(rows.error());
     const auto row = (*rows)[0];
     if (row[0].is_null()) {
         at_stream_ = 0;
         const auto forgotten = db.run(forget_ids, params{}.add(now).add(ids_per_step));
         if (!forgotten) return fail(forgotten.error());
-        if (forgotten->affected_rows() < ids_per_step) return {};
+        if (forgotten->affected_rows() < ids_per_step) {
+            due_ = monotonic::now() + between_passes;
+            return {};
+        }
     } else {
-        if (!row[2].as<bool>()) at_stream_ = row[0].as<std::uint64_t>();
+        at_stream_ = row[0].as<std::uint64_t>();
         if (removed_ != nullptr) removed_->add(row[1].as<double>());
     }
-    due_ = monotonic::now() + (idle ? monotonic::duration{} : pause_busy);
+    const bool removed = !row[0].is_null() && row[1].as<int>() != 0;
+    // One statement a second when there is nothing to do.
+    due_ = monotonic::now() + (!removed ? monotonic::duration{std::chrono::seconds{1}}
+                               : idle   ? monotonic::duration{}
+                                        : pause_busy);
     return {};
 }
 

@@ -24,28 +24,35 @@ struct sessions::shared {
     backoff pace;
     std::optional<error> last_failure;  ///< until one opens
     bool closed = false;
+    std::uint64_t age = 0;  ///< how often it was renewed
 
-    void give_back(std::unique_ptr<connection> session) {
+    void give_back(std::unique_ptr<connection> session, std::uint64_t lent_at) {
+        std::vector<std::unique_ptr<connection>> gone;  // closed behind the lock
         {
             const std::lock_guard lock{mutex};
-            if (closed || !session->usable()) {
-                --count;
-            } else {
+            if (!closed && session->usable() && lent_at == age) {
                 idle.push_back(std::move(session));
+            } else {
+                --count;
+                if (!closed && lent_at == age) {
+                    // Those that lie here have most likely met the same end.
+                    count -= idle.size();
+                    gone.swap(idle);
+                }
             }
         }
-        back.notify_one();
-        // Closed here, behind the lock, when it did not go back.
+        back.notify_all();
     }
 };
 
-sessions::loan::loan(std::shared_ptr<shared> pool, std::unique_ptr<connection> session)
-    : pool_{std::move(pool)}, session_{std::move(session)} {}
+sessions::loan::loan(std::shared_ptr<shared> pool, std::unique_ptr<connection> session,
+                     std::uint64_t age)
+    : pool_{std::move(pool)}, session_{std::move(session)}, age_{age} {}
 
 sessions::loan::~loan() {
     if (!session_) return;
     session_->roll_back();
-    pool_->give_back(std::move(session_));
+    pool_->give_back(std::move(session_), age_);
 }
 
 sessions::sessions(connection_settings settings, const session_limits& limits)
@@ -73,25 +80,36 @@ result<sessions::loan> sessions::lend() {
     if (!shared_->idle.empty()) {
         auto session = std::move(shared_->idle.back());
         shared_->idle.pop_back();
-        return loan{shared_, std::move(session)};
+        return loan{shared_, std::move(session), shared_->age};
     }
     if (shared_->last_failure && monotonic::now() < shared_->pace.next_try())
         return fail(*shared_->last_failure);
     ++shared_->count;
+    const std::uint64_t age = shared_->age;
     lock.unlock();
     auto made = connection::open(shared_->settings);
     lock.lock();
     if (made) {
         shared_->pace.succeeded();
         shared_->last_failure.reset();
-        return loan{shared_, std::move(*made)};
+        return loan{shared_, std::move(*made), age};
     }
     --shared_->count;
     shared_->pace.failed();
-    shared_->last_failure = made.error();
+    auto told = for_clients(std::move(made.error()));
+    shared_->last_failure = told;
     lock.unlock();
     shared_->back.notify_one();
-    return fail(std::move(made.error()));
+    return fail(std::move(told));
+}
+
+void sessions::renew() {
+    std::vector<std::unique_ptr<connection>> gone;
+    const std::lock_guard lock{shared_->mutex};
+    ++shared_->age;
+    shared_->last_failure.reset();  // somebody has got through
+    shared_->count -= shared_->idle.size();
+    gone.swap(shared_->idle);
 }
 
 void sessions::close() {

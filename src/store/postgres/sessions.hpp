@@ -42,7 +42,7 @@ class sessions {
 public:
     class loan {
     public:
-        loan(std::shared_ptr<shared>, std::unique_ptr<connection>);
+        loan(std::shared_ptr<shared>, std::unique_ptr<connection>, std::uint64_t age);
         loan(loan&&) noexcept = default;
         loan& operator=(loan&&) = delete;
         ~loan();
@@ -52,12 +52,15 @@ public:
     private:
         std::shared_ptr<shared> pool_;
         std::unique_ptr<connection> session_;
+        std::uint64_t age_;  ///< of the pool when it was lent
     };
 
     sessions(connection_settings, const session_limits&);
     ~sessions();
 
     [[nodiscard]] result<loan> lend();
+    /// Sessions opened before now are not lent again: the server may have been replaced.
+    void renew();
     void close();
 
 private:

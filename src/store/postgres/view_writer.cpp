@@ -21,9 +21,10 @@ constexpr std::chrono::seconds tables_again{10};
 
 // Plans are made once and kept, whatever size the tables had then: each statement knows its rows
 // by an index. What has none to use (one row, read whole) would then look dear enough for a
-// compiler. Nothing here is lost for good, so no commit waits for the disk.
+// compiler. Commits wait for the disk, and a standby: how far a model is, is remembered here, and
+// must not go back in the database.
 constexpr const char* session_text =
-    "SET synchronous_commit TO off; SET plan_cache_mode TO force_generic_plan;"
+    "SET plan_cache_mode TO force_generic_plan;"
     "SET enable_seqscan TO off; SET enable_hashjoin TO off; SET enable_mergejoin TO off;"
     "SET jit TO off";
 

@@ -134,6 +134,14 @@ TEST_CASE("standing: what cannot be reached is named, its password is not", "[po
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == store_errc::unavailable);
     CHECK(refused.error().client.contains("127.0.0.1:1/shop"));
+    for (const char* url :
+         {"postgresql://flex:very-secret@x@127.0.0.1:1/shop",
+          "postgresql://u:very/secret@127.0.0.1/d", "postgresql://u:very-secret#x@127.0.0.1/d"}) {
+        settings.url = url;
+        const auto apart = open_store(settings, metrics, health);
+        REQUIRE_FALSE(apart);
+        CHECK_FALSE((apart.error().client + apart.error().log).contains("secret"));
+    }
     CHECK_FALSE((refused.error().client + refused.error().log).contains("very-secret"));
     settings.url = "postgresql://flex:very-secret@127.0.0.1:1/shop?nonsense=very-secret";
     const auto wrong = open_store(settings, metrics, health);

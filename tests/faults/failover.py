@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""A primary and a synchronous standby, both real: under load the primary is killed and the standby promoted.
+
+The server goes on by itself: writes are refused with 503 and Retry-After meanwhile, none that was acknowledged is lost, and
+the load finds its way again. The old primary that comes back alone is refused, by the running server and by one that starts.
+
+usage: failover.py [--build DIR] [--seed N]
+"""
+import argparse
+import os
+import random
+import sys
+import time
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+TESTS = os.path.dirname(HERE)
+sys.path[:0] = [os.path.join(TESTS, "support"), os.path.join(TESTS, "scenarios")]
+import checks  # noqa: E402
+import clients  # noqa: E402
+import flexcore  # noqa: E402
+from ledger import ledger  # noqa: E402
+from postgres import postgres, url_of_several  # noqa: E402
+
+SCHEMA = "served"
+PROBES = 5
+
+
+def write(server, book, dice):
+    """One append, written down: its answer."""
+    wanted = clients.append("probe", 1, dice)
+    book.sent(wanted)
+    answer = server.client().ask("POST", wanted.target, wanted.text())
+    book.answered(wanted, answer.status, answer.json())
+    return answer
+
+
+def refused_meanwhile(server, book, dice):
+    for _ in range(PROBES):
+        answer = write(server, book, dice)
+        checks.demand(answer.status == 503, f"a write without a primary is answered {answer.status}: {answer.body[:300]!r}")
+        checks.demand((answer.header("retry-after") or "").isdigit(), "a refusal does not say when to come again")
+    one = server.client()
+    checks.demand(one.ask("GET", "/livez").status == 200, "/livez asks the database")
+    checks.demand(one.ask("GET", "/readyz").status == 503, "/readyz asks for traffic without a primary")
+
+
+def old_primary_is_refused(server, primary, options):
+    """Started on the old primary alone, with the data folder that has served the new one."""
+    late = flexcore.server(options.build, [], {"store.url": primary.url(), "store.schema": SCHEMA}, data=server.data)
+    try:
+        late.start()
+    except flexcore.failure as error:
+        checks.demand("timeline" in str(error), f"the old primary is refused for another reason: {error}")
+        return
+    finally:
+        late.close()
+    raise flexcore.failure("a server started on the old primary")
+
+
+def run(options, dice):
+    book = ledger()
+    build = options.build
+    with postgres(build, fsync=True) as primary, primary.standby("second", synchronous=True) as second:
+        both = {"store.url": url_of_several([primary, second]), "store.schema": SCHEMA, "store.connect_timeout_ms": 2000}
+        with flexcore.server(build, ["counter", "orders"], both) as server:
+            running = clients.load(server.port, book, dice)
+            flexcore.wait_until(lambda: book.count()[1] > 200, "acknowledgements under load")
+            primary.kill()
+            running.end()
+            refused_meanwhile(server, book, dice)
+            second.promote()
+            promoted_at = time.monotonic()
+            flexcore.wait_until(lambda: write(server, book, dice).status == 201, "a write after the promotion")
+            print(f"written again {time.monotonic() - promoted_at:.1f} s after the promotion", flush=True)
+            checks.everything_holds(server.client(), book)
+            clients.send_again(server.port, book)
+            # The old one comes back: it is first in the URL, and takes writes.
+            primary.synchronous("") if primary.running() else primary.settings.pop("synchronous_standby_names", None)
+            primary.start()
+            running = clients.load(server.port, book, dice)
+            before = book.count()[1]
+            second.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'flexcore'")
+            flexcore.wait_until(lambda: book.count()[1] > before + 100, "the load to go on with the new primary")
+            running.end()
+            checks.everything_holds(server.client(), book)
+            clients.send_again(server.port, book)
+            events = checks.everything_holds(server.client(), book)
+            checks.commands_took_effect_once(book, events)
+            checks.everybody_took_part(book, clients.KINDS)
+            checks.demand(server.stop() == 0, "the server does not exit 0 after SIGTERM")
+            old_primary_is_refused(server, primary, options)
+            sent, told, refused, _ = book.count()
+            print(f"{len(events)} events; {sent} sent, {told} acknowledged, {refused} refused")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", default=os.path.join(os.path.dirname(TESTS), "build", "release"))
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+    options = parser.parse_args()
+    options.build = os.path.abspath(options.build)
+    print(f"seed {options.seed}", flush=True)
+    try:
+        run(options, random.Random(options.seed))
+    except flexcore.failure as error:
+        print(f"FAILED (seed {options.seed}): {error}")
+        return 1
+    print("nothing acknowledged was lost over the failover; the old primary was refused")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
