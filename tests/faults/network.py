@@ -24,15 +24,22 @@ from tcp_proxy import tcp_proxy  # noqa: E402
 STATEMENT_MS = 2_000  # so that silence is noticed soon
 
 
+def for_a_while(seconds):
+    """A fault lasts as long as the dice say, not until something has happened."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(0.01)  # polling interval
+
+
 def refuse_for_a_while(between, dice):
     between.refuse()
     between.reset()
-    time.sleep(dice.uniform(0.05, 0.5))  # how long the fault lasts
+    for_a_while(dice.uniform(0.05, 0.5))
 
 
 def silent_for_a_while(between, dice):
     between.hold()
-    time.sleep(STATEMENT_MS / 1000 + dice.uniform(1, 2))  # how long the fault lasts
+    for_a_while(STATEMENT_MS / 1000 + dice.uniform(1, 2))
 
 
 FAULTS = {
@@ -58,7 +65,7 @@ def run(options, dice):
                     before = book.count()[1]
                     flexcore.wait_until(lambda: book.count()[1] > before + 40, "acknowledgements under load")
                     FAULTS[name](between, dice)
-                    time.sleep(dice.uniform(0.1, 0.6))  # how long the fault lasts
+                    for_a_while(dice.uniform(0.1, 0.6))
                     between.heal()
                     before = book.count()[1]
                     flexcore.wait_until(lambda: book.count()[1] > before + 40, f"the load to go on after: {name}")
