@@ -47,9 +47,14 @@ plugin::plugin_settings plugins_of(const settings& s) {
 }
 
 /// The way out of a store that does not open.
-std::string_view what_to_do(const std::error_code& code) {
+std::string_view what_to_do(const std::error_code& code, bool postgres) {
     if (code == store::store_errc::locked)
         return "End that process, or give this server a folder of its own with --data DIR.";
+    if (postgres && code == store::store_errc::newer_schema)
+        return "Run the newer program, or name another schema (store.schema).";
+    if (postgres)
+        return "Is the database running, and do host, port, database, user and password of "
+               "store.url (--store) fit? store.data must be a folder that can be written.";
     if (code == store::store_errc::newer_schema)
         return "Run the newer program, or name another folder with --data DIR.";
     if (code == store::store_errc::corrupt)
@@ -120,10 +125,12 @@ struct application::state {
         auto opened = store::open_store(settings.store, metrics, health);
         if (!opened) {
             error e = std::move(opened.error());
+            const bool postgres = store::is_postgres_url(settings.store.url);
             e.client = fmt::format(
-                "{}: the store cannot be opened (store.url = {}, store.data = {}): {}. {}",
-                loaded.place_of("store.data"), mask_url(settings.store.url),
-                settings.store.data.string(), e.client, what_to_do(e.code));
+                "{}: the store cannot be opened (store.url = {}, store.data = {}): {}{}. {}",
+                loaded.place_of(postgres ? "store.url" : "store.data"),
+                mask_url(settings.store.url), settings.store.data.string(), e.client,
+                postgres && !e.log.empty() ? ": " + e.log : "", what_to_do(e.code, postgres));
             return fail(std::move(e));
         }
         store = std::move(*opened);
