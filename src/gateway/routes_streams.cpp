@@ -82,12 +82,11 @@ void put_settings(const std::shared_ptr<api>& on, request& asked, responder answ
     if (!settings) return answer(settings.error());
     // Only for the answer, when the stream is deleted before it is read back.
     store::stream_info before;
-    if (on->services.store_far)
-        before.stream = stream;
-    else if (auto known = on->services.log.stream(asked.who.tenant, stream))
-        before = std::move(*known);
-    else
-        before.stream = stream;
+    before.stream = stream;
+    if (!on->services.store_far) {
+        if (auto known = on->services.log.stream(asked.who.tenant, stream))
+            before = std::move(*known);
+    }
     change(on, asked, stream,
            {.stream = {}, .what = change_kind::settings, .expected = {}, .settings = *settings},
            [on, settings = *settings, before = std::move(before),
