@@ -55,26 +55,26 @@ TEST_CASE("postgres reader: an event comes out as it went in, strange names and 
     for (const auto& event : whole.batch->events) same(event);
     for (position at = 1; at <= log.head(); at += 2) {
         const auto& one = log.event(at);
-        const std::string tenant{one.tenant};
-        same(value(log.reader().read_event(tenant, one.id))->events.at(0));
+        const std::string whose{one.tenant};
+        same(value(log.reader().read_event(whose, one.id))->events.at(0));
         CHECK(code_of(log.reader().read_event("nobody", one.id)) ==
               make_error_code(store_errc::event_not_found));
         const auto page =
-            value(log.reader().read_stream(tenant, one.stream, 0, 10, direction::forward));
+            value(log.reader().read_stream(whose, one.stream, 0, 10, direction::forward));
         REQUIRE(page.batch->events.size() == 1);
         same(page.batch->events[0]);
         for (const selector& what :
-             {selector{{.types = {tenant}}}, selector{{.tags = {tenant, "b" + tenant}}},
+             {selector{{.types = {whose}}}, selector{{.tags = {whose, "b" + whose}}},
               selector{{.categories = {std::string{category_of(one.stream)}}}},
-              selector{{.stream_prefix = tenant}}}) {
+              selector{{.stream_prefix = whose}}}) {
             for (const auto way : {direction::forward, direction::backward}) {
-                const log_filter filter{.tenant = tenant, .what = what};
+                const log_filter filter{.tenant = whose, .what = what};
                 CHECK(log.everything(filter, way, 10) == log.expected(filter, way));
             }
         }
-        CHECK(value(log.reader().streams(tenant, "", tenant, "", 10)).items.size() == 2);
-        CHECK(value(log.reader().streams(tenant, "", tenant + "-s", "", 10)).items.size() == 1);
-        CHECK(value(log.reader().stream(tenant, one.stream)).ver == 1);
+        CHECK(value(log.reader().streams(whose, "", whose, "", 10)).items.size() == 2);
+        CHECK(value(log.reader().streams(whose, "", whose + "-s", "", 10)).items.size() == 1);
+        CHECK(value(log.reader().stream(whose, one.stream)).ver == 1);
     }
     const std::string_view impossible{"a\0b", 3};
     CHECK(code_of(log.reader().read_stream("default", impossible, 0, 1, direction::forward)) ==

@@ -19,9 +19,9 @@ TEST_CASE("postgres reader: how far a read of the log came, at its edges", "[sto
     CHECK(log.log({}, 99, 5).scanned_to == 99);
     CHECK(log.log({}, 3, 3, direction::backward).at_end);
     CHECK(log.log({}, 0, 3, direction::backward).scanned_to == 10);
-    const log_filter none{.what = {{.types = {"unknown"}}}};
-    CHECK(log.log(none, 3, 10).at_end);
-    CHECK(log.log(none, 3, 10).scanned_to == 12);
+    const log_filter nothing{.what = {{.types = {"unknown"}}}};
+    CHECK(log.log(nothing, 3, 10).at_end);
+    CHECK(log.log(nothing, 3, 10).scanned_to == 12);
     CHECK(log.log({.tenant = "nobody"}, 3, 10).at_end);
     const log_filter bs{.what = {{.categories = {"b"}}}};
     CHECK(positions(*log.log(bs, 3, 2).batch) == std::vector<position>{6, 9});
