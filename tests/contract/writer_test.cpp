@@ -12,26 +12,30 @@ namespace {
 class gate {
 public:
     void close_writer(event_log& log) {
-        log.append(build({.appends = {{.stream = "gate"}}}), [this](result<append_outcome>) {
-            std::unique_lock lock{mutex_};
-            held_ = true;
-            changed_.notify_all();
-            changed_.wait(lock, [this] { return open_; });
+        // The callback may still be on its way out when the gate goes.
+        log.append(build({.appends = {{.stream = "gate"}}}), [at = state_](result<append_outcome>) {
+            std::unique_lock lock{at->mutex};
+            at->held = true;
+            at->changed.notify_all();
+            at->changed.wait(lock, [&] { return at->open; });
         });
-        std::unique_lock lock{mutex_};
-        changed_.wait(lock, [this] { return held_; });
+        std::unique_lock lock{state_->mutex};
+        state_->changed.wait(lock, [this] { return state_->held; });
     }
     void open() {
-        std::lock_guard lock{mutex_};
-        open_ = true;
-        changed_.notify_all();
+        std::lock_guard lock{state_->mutex};
+        state_->open = true;
+        state_->changed.notify_all();
     }
 
 private:
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    bool held_ = false;
-    bool open_ = false;
+    struct state {
+        std::mutex mutex;
+        std::condition_variable changed;
+        bool held = false;
+        bool open = false;
+    };
+    const std::shared_ptr<state> state_ = std::make_shared<state>();
 };
 
 }  // namespace
