@@ -4,6 +4,7 @@
 #include "contract/harness.hpp"
 #include "support/postgres.hpp"
 
+#include <condition_variable>
 #include <mutex>
 
 namespace postgres_test {
@@ -21,6 +22,7 @@ public:
         store->log->on_commit([this](const commit& one) {
             const std::lock_guard lock{mutex_};
             for (const auto& event : one.batch->events) seen_.push_back(event.pos);
+            told_.notify_all();
         });
     }
     ~shared_server() { close(); }
@@ -40,6 +42,12 @@ public:
         const std::lock_guard lock{mutex_};
         return seen_;
     }
+    /// Until it holds, looked at each time this server is told of a commit; at most a minute.
+    template <class Condition>
+    [[nodiscard]] bool comes_to(Condition holds) {
+        std::unique_lock lock{mutex_};
+        return told_.wait_for(lock, std::chrono::minutes{1}, holds);
+    }
 
     scratch_folder folder;
     store_settings settings;
@@ -49,6 +57,7 @@ public:
 
 private:
     mutable std::mutex mutex_;
+    std::condition_variable told_;
     std::vector<position> seen_;
 };
 
@@ -57,17 +66,6 @@ private:
     std::vector<position> all;
     for (position at = 1; at <= last; ++at) all.push_back(at);
     return all;
-}
-
-/// Until it holds, at most a minute.
-template <class Condition>
-[[nodiscard]] bool eventually(Condition holds) {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::minutes{1};
-    while (!holds()) {
-        if (std::chrono::steady_clock::now() > until) return false;
-        std::this_thread::sleep_for(std::chrono::milliseconds{5});  // polling interval
-    }
-    return true;
 }
 
 }  // namespace postgres_test

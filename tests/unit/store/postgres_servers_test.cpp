@@ -14,9 +14,9 @@ TEST_CASE("servers: what one writes the others are told, in order and nothing le
     shared_server one{schema, "one"};
     shared_server two{schema, "two"};
     for (int i = 0; i < 20; ++i) appended(one.log(), {.stream = "s", .events = events(3)});
-    REQUIRE(eventually([&] { return two.log().head() == 60; }));
+    REQUIRE(two.comes_to([&] { return two.log().head() == 60; }));
     appended(two.log(), {.stream = "t", .events = events(2)});
-    REQUIRE(eventually([&] { return one.log().head() == 62; }));
+    REQUIRE(one.comes_to([&] { return one.log().head() == 62; }));
     CHECK(one.seen() == all_up_to(62));
     CHECK(two.seen() == all_up_to(62));
     CHECK(all_positions(two.log(), {}, direction::forward, 100) == all_up_to(62));
@@ -88,7 +88,7 @@ TEST_CASE("servers: rules that another has set hold", "[postgres]") {
     const auto gone = append(two.log(), {.stream = "s"});
     REQUIRE_FALSE(gone);
     CHECK(gone.error().code == store_errc::stream_deleted);
-    REQUIRE(eventually([&] { return two.log().retains(tenant); }));
+    REQUIRE(two.comes_to([&] { return two.log().retains(tenant); }));
 }
 
 TEST_CASE("servers: of those who write at once one wins each version, and no position is left out",
@@ -123,7 +123,7 @@ TEST_CASE("servers: of those who write at once one wins each version, and no pos
     const position last = won;
     CHECK(last == 3 * wanted);
     for (auto* in : {&one, &two, &three}) {
-        REQUIRE(eventually([&] { return in->log().head() == last; }));
+        REQUIRE(in->comes_to([&] { return in->log().head() == last; }));
         CHECK(in->seen() == all_up_to(last));
     }
 }
@@ -134,18 +134,20 @@ TEST_CASE("writer: sessions that end in the middle lose nothing and double nothi
     const postgres_schema schema;
     const std::string name = "cut" + std::to_string(::getpid());
     shared_server in{schema, name};
-    std::atomic<bool> done{false};
+    constexpr std::size_t answers_between_cuts = 20;
+    std::atomic<std::size_t> answered{0};
     std::mutex mutex;
     std::set<uuid> told;
     std::set<uuid> open;
     {
         std::jthread cutter{[&] {
-            while (!done) {
+            for (std::size_t next = 0; next < appenders * each; next += answers_between_cuts) {
+                for (auto now = answered.load(); now < next; now = answered.load())
+                    answered.wait(now);
                 schema.ask(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
                     "application_name = '" +
                     name + "'");
-                std::this_thread::sleep_for(std::chrono::milliseconds{40});  // pace of the cuts
             }
         }};
         std::vector<std::jthread> all;
@@ -155,13 +157,13 @@ TEST_CASE("writer: sessions that end in the middle lose nothing and double nothi
                     auto one = events_with_ids(2);
                     const auto answer =
                         append(in.log(), {.stream = "s" + std::to_string(i), .events = one});
+                    ++answered;
+                    answered.notify_one();
                     const std::lock_guard lock{mutex};
                     for (const auto& event : one) (answer ? told : open).insert(event.id);
                 }
             });
         }
-        all.clear();
-        done = true;
     }
     in.close();
     shared_server after{schema, "after"};
