@@ -6,9 +6,7 @@ the load finds its way again. The old primary that comes back alone is refused, 
 
 usage: failover.py [--build DIR] [--seed N]
 """
-import argparse
 import os
-import random
 import sys
 import time
 
@@ -20,6 +18,7 @@ import checks  # noqa: E402
 import clients  # noqa: E402
 import flexcore  # noqa: E402
 from ledger import ledger  # noqa: E402
+from one_run import one_run  # noqa: E402
 from postgres import postgres, url_of_several  # noqa: E402
 
 SCHEMA = "served"
@@ -94,21 +93,5 @@ def run(options, dice):
             print(f"{len(events)} events; {sent} sent, {told} acknowledged, {refused} refused")
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--build", default=os.path.join(os.path.dirname(TESTS), "build", "release"))
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
-    options = parser.parse_args()
-    options.build = os.path.abspath(options.build)
-    print(f"seed {options.seed}", flush=True)
-    try:
-        run(options, random.Random(options.seed))
-    except flexcore.failure as error:
-        print(f"FAILED (seed {options.seed}): {error}")
-        return 1
-    print("nothing acknowledged was lost over the failover; the old primary was refused")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(one_run(run, "nothing acknowledged was lost over the failover; the old primary was refused"))

@@ -4,9 +4,7 @@ connections and goes silent, under load: nothing acknowledged is lost or doubled
 
 usage: network.py [--build DIR] [--rounds 12] [--seed N]
 """
-import argparse
 import os
-import random
 import sys
 import time
 
@@ -18,6 +16,7 @@ import checks  # noqa: E402
 import clients  # noqa: E402
 import flexcore  # noqa: E402
 from ledger import ledger  # noqa: E402
+from one_run import one_run  # noqa: E402
 from postgres import postgres  # noqa: E402
 from tcp_proxy import tcp_proxy  # noqa: E402
 
@@ -84,22 +83,5 @@ def run(options, dice):
                 raise
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--build", default=os.path.join(os.path.dirname(TESTS), "build", "release"))
-    parser.add_argument("--rounds", type=int, default=12)
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
-    options = parser.parse_args()
-    options.build = os.path.abspath(options.build)
-    print(f"seed {options.seed}, {options.rounds} rounds", flush=True)
-    try:
-        run(options, random.Random(options.seed))
-    except flexcore.failure as error:
-        print(f"FAILED (seed {options.seed}): {error}")
-        return 1
-    print("nothing acknowledged was lost or doubled by the network")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(one_run(run, "nothing acknowledged was lost or doubled by the network", rounds=12))
