@@ -16,13 +16,19 @@ finished serve(std::vector<std::string> args) {
     return cli(std::move(args));
 }
 
+/// What a server in text mode tells a person, whole: it comes after the port file.
+std::string told_by(server& s) {
+    REQUIRE(wait_until([&] { return contains(s.running().out(), "Ctrl-C stops it."); }));
+    return s.running().out();
+}
+
 }  // namespace
 
 TEST_CASE("start: it answers, and a person is told where, with what, and what to try") {
     server s{{.plugins = {"counter"}}};
     CHECK(s.http("GET", "/livez").status == 200);
     CHECK(s.http("GET", "/readyz").status == 200);
-    const std::string told = s.running().out();
+    const std::string told = told_by(s);
     CHECK(contains(told, "listening on " + s.url()));
     CHECK(contains(told, "counter"));
     CHECK(contains(told, "flexcore commands --url " + s.url()));
@@ -35,7 +41,7 @@ TEST_CASE("start: it answers, and a person is told where, with what, and what to
 
 TEST_CASE("start: without a plugin it says how to load one, and that works as it is written") {
     server s;
-    const std::string told = s.running().out();
+    const std::string told = told_by(s);
     const auto steps = told.substr(told.find("Try next"));
     std::istringstream lines{steps};
     std::string line;
