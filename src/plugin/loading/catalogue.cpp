@@ -334,7 +334,7 @@ std::string surroundings(std::string_view text, std::string_view why) {
     if (schema != text.npos)
         if (const auto name = last_name(text.substr(0, schema)); !name.empty())
             out += fmt::format("; look at the schema of {}", name);
-    return out;
+    return to_utf8(out);  // it may be cut within a character, or be no text at all
 }
 
 std::optional<std::string_view> missing_interface(const catalogue& all, const library_info& info) {
