@@ -56,6 +56,7 @@ event_bus::event_bus(event_bus_settings settings, store::event_log& log,
     : state_{std::make_shared<state>(settings, log, metrics)} {
     log.on_commit([state = state_](const store::commit& commit) {
         for (const auto& listener : state->listeners) listener(commit);
+        if (commit.passed_over_to != 0) state->ring.pass_over(commit.passed_over_to);
         state->ring.publish(commit.batch);
         state->published.add(static_cast<double>(commit.batch->events.size()));
     });

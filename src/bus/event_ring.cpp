@@ -30,6 +30,21 @@ void event_ring::publish(std::shared_ptr<const store::event_batch> batch) {
     for (auto& [who, wake] : woken) wake();
 }
 
+void event_ring::pass_over(store::position to) {
+    std::unordered_map<const void*, wake_function> woken;
+    std::deque<std::shared_ptr<const store::event_batch>> dropped;
+    {
+        const std::lock_guard lock{mutex_};
+        dropped.swap(batches_);
+        events_ = 0;
+        bytes_ = 0;
+        floor_.store(to, std::memory_order_release);
+        head_.store(to, std::memory_order_release);
+        woken.swap(waiting_);
+    }
+    for (auto& [who, wake] : woken) wake();
+}
+
 std::vector<std::shared_ptr<const store::event_batch>> event_ring::batches_after(
     store::position after, std::size_t events) const {
     std::vector<std::shared_ptr<const store::event_batch>> found;

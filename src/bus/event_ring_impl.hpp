@@ -25,6 +25,8 @@ public:
           floor_{head} {}
 
     void publish(std::shared_ptr<const store::event_batch>);
+    /// The log has gone on to `to` without telling of each event: nothing before is kept.
+    void pass_over(store::position to);
 
     /// The last published position.
     [[nodiscard]] store::position head() const noexcept {

@@ -38,7 +38,7 @@ struct aggregate_settings {
     std::size_t cached_bytes_max = 64u << 20;
     std::size_t lane_waiting_max = 1'024;  ///< beyond: busy
     std::size_t lane_batch_max = 128;      ///< commands decided in one go
-    int attempts_max = 5;
+    int attempts_max = 20;
     std::size_t snapshot_every = 500;           ///< events; 0 would be after each
     std::size_t snapshot_bytes_max = 4u << 20;  ///< larger states are read from their events
 };

@@ -29,17 +29,21 @@ std::optional<std::size_t> before_named(const error& why, const follower& f, std
 /// `tried`: how many events the failed apply was given, 0 when the store failed.
 void projection_runner::state::failed(projection& p, follower& f, const error& why,
                                       std::size_t tried) {
-    p.failures->add();
     if (why.code == store::store_errc::checkpoint_conflict) {
-        telemetry::log(telemetry::level::warn, "domain",
-                       "a projection's checkpoint was moved by somebody else; it is read again",
-                       {{"projection", std::string_view{p.spec.name}},
-                        {"error", std::string_view{why.client}}});
+        // As usual as it is rare, by how many servers there are.
+        if (const auto left_out = p.moved_elsewhere.take(monotonic::now())) {
+            telemetry::log(telemetry::level::info, "domain",
+                           "another server has moved a projection's checkpoint; it is read again",
+                           {{"projection", std::string_view{p.spec.name}},
+                            {"detail", std::string_view{why.client}},
+                            {"left_out", *left_out}});
+        }
         // Rows may have changed without anybody here having counted it.
         changes.bump_all();
         reopen(p);
         return;
     }
+    p.failures->add();
     // Not the events' fault when the store failed or the behavior did not get to them.
     if (tried == 0 || is_store_failure(why) || why.code == bus::bus_errc::busy ||
         why.code == bus::bus_errc::unavailable) {

@@ -6,6 +6,7 @@
 
 #include "domain/projection_behavior.hpp"
 #include "domain/projection_runner.hpp"
+#include "telemetry/log_pace.hpp"
 
 #include <atomic>
 #include <condition_variable>
@@ -89,6 +90,7 @@ struct projection {
     deadline rebuild_at = no_deadline;  ///< when a rebuild that could not begin is tried again
     monotonic::duration rebuild_delay{};
     bool paused = false;
+    telemetry::log_pace moved_elsewhere;
     bool near_head = false;  ///< has been at the head, or began close to it
 
     // Everybody's:

@@ -81,7 +81,15 @@ result<void> projection_runner::state::find_generations(projection& p) {
     auto all = views.generations();
     if (!all) return std::unexpected{std::move(all.error())};
     // Not the event bus's: that one may still be told of what has been read from the log.
-    const store::position head = log.head();
+    store::position head = log.head();
+    const bool ahead = std::any_of(all->begin(), all->end(),
+                                   [&](const store::generation& g) { return g.checkpoint > head; });
+    if (ahead) {
+        // Another server may have applied what is not known here yet.
+        const auto end = log.end();
+        if (!end) return std::unexpected{end.error()};
+        head = *end;
+    }
     std::optional<store::generation> serving;
     std::optional<store::generation> building;
     p.building.reset();

@@ -1,4 +1,5 @@
-// event_log: the append-only log, as a port. Implemented by store/sqlite and store/memory.
+// event_log: the append-only log, as a port. Implemented by store/sqlite, store/postgres and
+//            store/memory.
 //
 // Promises: durable, ordered without gaps, conditional, idempotent, atomic over streams,
 //           immutable. One contract suite (tests/contract) holds every backend to them.
@@ -127,6 +128,9 @@ struct commit {
     std::span<const committed_append> appends;  ///< in order; repeated ones have no events
     std::span<const changed_stream> changed = {};
     bool any_may_have_changed = false;  ///< after a failed commit: streams nobody knows of
+    /// Not 0: others have written up to here, more than is told one by one. It stands before
+    /// `batch`; who needs it reads the log.
+    position passed_over_to = 0;
 };
 using commit_listener = std::function<void(const commit&)>;
 
@@ -211,6 +215,9 @@ public:
 
     /// The last durable position; moves only after a commit has returned.
     [[nodiscard]] virtual position head() const noexcept = 0;
+    /// The log's end where it is stored: head(), or beyond it while others have written what is not
+    /// known here yet. May be a round trip.
+    [[nodiscard]] virtual result<position> end() = 0;
     /// Set before the first append; runs on the writer's thread, must be quick, must not throw.
     virtual void on_commit(commit_listener) = 0;
     /// Refuses new appends, answers the queued ones, makes the log compact on disk. Idempotent.

@@ -147,7 +147,10 @@ std::size_t log_writer::slice_end(const std::vector<queued_append>& work, std::s
     std::size_t events = 0;
     std::size_t bytes = 0;
     std::size_t end = from;
+    const bool alone = backend_.changes_stand_alone();
+    if (alone && work[from].request.change) return from + 1;
     while (end < work.size()) {
+        if (alone && work[end].request.change) break;
         events += work[end].events;
         bytes += work[end].bytes;
         // One request is never split, however large it is.
@@ -270,18 +273,24 @@ void log_writer::publish(write_batch& batch) {
 
 void log_writer::publish_foreign() {
     auto found = backend_.take_foreign();
-    const auto tell = [&](const std::shared_ptr<const event_batch>& events, position upto) {
+    const auto tell = [&](const std::shared_ptr<const event_batch>& events, position upto,
+                          position passed_over_to) {
         head_.store(upto, std::memory_order_release);
         series_->head.set(static_cast<double>(upto));
-        if (!events->events.empty())
-            last_recorded_at_ = std::max(last_recorded_at_, events->events.back().recorded_at);
         if (!listener_) return;
         listener_(commit{.batch = events,
                          .appends = {},
-                         .any_may_have_changed = std::exchange(found.any_may_have_changed, false)});
+                         .any_may_have_changed = std::exchange(found.any_may_have_changed, false),
+                         .passed_over_to = passed_over_to});
     };
-    for (const auto& batch : found.batches) tell(batch, batch->events.back().pos);
-    if (found.any_may_have_changed) tell(std::make_shared<event_batch>(), head());
+    last_recorded_at_ = std::max(last_recorded_at_, found.recorded_at);
+    if (found.passed_over_to != 0)
+        tell(std::make_shared<event_batch>(), found.passed_over_to, found.passed_over_to);
+    for (const auto& batch : found.batches) {
+        last_recorded_at_ = std::max(last_recorded_at_, batch->events.back().recorded_at);
+        tell(batch, batch->events.back().pos, 0);
+    }
+    if (found.any_may_have_changed) tell(std::make_shared<event_batch>(), head(), 0);
 }
 
 void log_writer::count(const result<append_outcome>& answer) {
@@ -319,6 +328,7 @@ bool log_writer::try_recover() {
                         {"detail", std::string_view{back.error().log}}});
         return false;
     }
+    publish_foreign();
     FLEXCORE_CHECK(back->head >= head());
     last_recorded_at_ = std::max(last_recorded_at_, back->last_recorded_at);
     enter(writer_condition::well);

@@ -44,9 +44,10 @@ struct write_batch {
 
 /// What another server has written into the same log, found while writing or looking.
 struct foreign_commits {
-    position head = 0;                                        ///< behind all of them
     std::vector<std::shared_ptr<const event_batch>> batches;  ///< positions ascending
-    bool any_may_have_changed = false;                        ///< streams' settings or deletions
+    position passed_over_to = 0;        ///< before them; 0: nothing was passed over
+    unix_us recorded_at = 0;            ///< of the last event passed over
+    bool any_may_have_changed = false;  ///< streams' settings or deletions
 };
 
 class log_backend {
@@ -57,16 +58,22 @@ public:
     /// returns. An error means: nothing of it may be acknowledged.
     [[nodiscard]] virtual result<void> write(write_batch&) = 0;
 
+    /// Whether a change of a stream's rules has a batch of its own: `write` finds conditions by the
+    /// rules as they are stored.
+    [[nodiscard]] virtual bool changes_stand_alone() const noexcept { return false; }
+
     struct recovered {
         position head = 0;
         unix_us last_recorded_at = 0;
         /// Events above the head the writer knew: a commit that failed and yet is there.
         std::shared_ptr<const event_batch> surprising;
     };
-    /// After a failed write: reopens and proves that what is stored is durable and readable.
+    /// After a failed write: reopens and proves that what is stored is durable and readable. What
+    /// is not in `surprising` up to the head is to be had by `take_foreign`.
     [[nodiscard]] virtual result<recovered> recover(position known_head) = 0;
 
-    /// What `write` or `tidy` has found since the last call; it stands before what `write` wrote.
+    /// What `write`, `tidy` or `recover` has found since the last call; it stands before what
+    /// `write` wrote.
     [[nodiscard]] virtual foreign_commits take_foreign() { return {}; }
     /// Between batches: work that may wait, a bounded piece of it. `idle`: nobody waits.
     /// Returns when it wants to be called again (no_deadline: not before the next batch). An error

@@ -277,6 +277,7 @@ public:
     }
 
     position head() const noexcept override { return writer_.head(); }
+    result<position> end() override { return writer_.head(); }
     void on_commit(commit_listener listener) override { writer_.on_commit(std::move(listener)); }
     void stop() override { writer_.stop(); }
 

@@ -201,6 +201,11 @@ error for_clients(error why) {
     return why;
 }
 
+error unreadable(const std::exception& e) {
+    return {store_errc::corrupt, "the database holds what FlexCore has not written",
+            one_line(e.what())};
+}
+
 connection::connection(std::unique_ptr<state> made) : state_{std::move(made)} {}
 connection::~connection() = default;
 

@@ -46,6 +46,19 @@ struct connection_settings {
 /// the operator's to know.
 [[nodiscard]] error for_clients(error);
 
+/// For values in rows that are not what their columns promise.
+[[nodiscard]] error unreadable(const std::exception&);
+
+/// `work()`, which takes values out of rows: those that cannot be read are an error as well.
+template <class Work>
+auto believing(Work work) -> decltype(work()) {
+    try {
+        return work();
+    } catch (const std::exception& e) {
+        return fail(unreadable(e));
+    }
+}
+
 class connection {
 public:
     /// Connects to the first host that takes writes and is accepted, and sets the session up:

@@ -283,6 +283,15 @@ result<stream_list> event_reader::streams(std::string_view tenant, std::string_v
     });
 }
 
+result<position> event_reader::end() {
+    return reading(*sessions_, [&](connection& db) -> result<position> {
+        const auto rows = db.run({"log_end", "SELECT position FROM log_head"});
+        if (!rows) return fail(rows.error());
+        if (rows->empty()) return fail(store_errc::corrupt, "the log's head is missing");
+        return (*rows)[0][0].as<position>();
+    });
+}
+
 result<std::optional<event_log::stored_answer>> event_reader::find_answer(std::string_view tenant,
                                                                           std::string_view key) {
     using answer = std::optional<event_log::stored_answer>;

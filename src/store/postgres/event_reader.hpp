@@ -32,6 +32,7 @@ public:
     [[nodiscard]] result<stream_list> streams(std::string_view tenant, std::string_view category,
                                               std::string_view prefix, std::string_view after,
                                               std::size_t limit);
+    [[nodiscard]] result<position> end();
     [[nodiscard]] result<std::optional<event_log::stored_answer>> find_answer(
         std::string_view tenant, std::string_view key);
 

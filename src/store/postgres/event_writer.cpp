@@ -44,13 +44,17 @@ event_writer::~event_writer() = default;
 
 result<std::unique_ptr<event_writer>> event_writer::open(event_writer_settings settings) {
     std::unique_ptr<event_writer> made{new event_writer{std::move(settings)}};
-    if (auto ok = made->connect(); !ok) return fail(std::move(ok.error()));
-    const auto head = made->read_head(false);
-    if (!head) return fail(head.error());
-    if (auto ok = made->settings_.known->check_end(head->pos); !ok) return fail(ok.error());
-    made->head_ = *head;
-    if (auto ok = made->load_rules(); !ok) return fail(std::move(ok.error()));
+    if (auto ok = believing([&] { return made->begin_here(); }); !ok) return fail(ok.error());
     return made;
+}
+
+result<void> event_writer::begin_here() {
+    if (auto ok = connect(); !ok) return ok;
+    const auto head = read_head(false);
+    if (!head) return fail(head.error());
+    if (auto ok = settings_.known->check_end(head->pos); !ok) return ok;
+    head_ = *head;
+    return load_rules();
 }
 
 result<void> event_writer::connect() {
@@ -73,6 +77,17 @@ void event_writer::forget_everything() {
 }
 
 result<void> event_writer::write(write_batch& batch) {
+    auto done = believing([&] { return write_decided(batch); });
+    if (!done) {
+        if (db_) db_->roll_back();
+        undo_try();
+        // What the caches learned is of committed rows only, but nobody knows what comes next.
+        forget_everything();
+    }
+    return done;
+}
+
+result<void> event_writer::write_decided(write_batch& batch) {
     if (!db_ || !db_->usable()) {
         if (auto ok = connect(); !ok) return ok;
     }
@@ -99,11 +114,7 @@ result<void> event_writer::write(write_batch& batch) {
             if (auto ok = catch_up(); !ok) return ok;
             continue;
         }
-        if (!done) {
-            // What the caches learned is of committed rows only, but nobody knows what comes next.
-            forget_everything();
-            return fail(done.error());
-        }
+        if (!done) return fail(done.error());
         look = *done == tried::assumed_wrongly;
         if (*done == tried::moved) {
             if (auto ok = catch_up(); !ok) return ok;
@@ -278,7 +289,14 @@ result<bool> event_writer::resolve_once(const write_batch& batch, const uuid& to
 }
 
 result<log_backend::recovered> event_writer::recover(position known_head) {
+    auto back = believing([&] { return recover_from(known_head); });
+    if (!back && db_) db_->roll_back();
+    return back;
+}
+
+result<log_backend::recovered> event_writer::recover_from(position known_head) {
     forget_everything();
+    foreign_ = {};
     if (auto ok = connect(); !ok) return fail(ok.error());
     if (auto ok = db_->begin(); !ok) return fail(ok.error());
     // Locked: it waits for whatever a lost session was about to commit.
@@ -290,32 +308,20 @@ result<log_backend::recovered> event_writer::recover(position known_head) {
         if (fenced && db_->take_warning())
             fenced = fail(store_errc::unavailable, "the database's standby does not answer");
     }
-    if (!fenced) {
-        db_->roll_back();
-        return fail(fenced.error());
-    }
+    if (!fenced) return fail(fenced.error());
     if (auto ok = settings_.known->check_end(head->pos); !ok)
         return fail(for_clients(std::move(ok.error())));
     if (head->pos < known_head) {
         return fail(store_errc::unavailable, "events that were shown are missing",
                     fmt::format("the log ends at {}, shown up to {}", head->pos, known_head));
     }
+    head_.pos = known_head;
+    if (auto ok = learn(*head); !ok) return fail(ok.error());
     head_ = *head;
     ++head_.changes;
     if (auto ok = load_rules(); !ok) return fail(ok.error());
-    recovered back{.head = head_.pos, .last_recorded_at = head_.recorded_at, .surprising = nullptr};
-    if (head_.pos > known_head) {
-        auto pages = read_between(known_head, head_.pos);
-        if (!pages) return fail(pages.error());
-        auto all = std::make_shared<event_batch>();
-        for (auto& page : *pages) {
-            all->events.insert(all->events.end(), page->events.begin(), page->events.end());
-            all->bytes += page->bytes;
-            all->backing.push_back(std::move(page));
-        }
-        back.surprising = std::move(all);
-    }
-    return back;
+    return recovered{
+        .head = head_.pos, .last_recorded_at = head_.recorded_at, .surprising = nullptr};
 }
 
 void event_writer::close() {

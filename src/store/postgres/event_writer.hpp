@@ -50,6 +50,7 @@ public:
 
     // log_backend
     result<void> write(write_batch&) override;
+    bool changes_stand_alone() const noexcept override { return true; }
     result<recovered> recover(position known_head) override;
     foreign_commits take_foreign() override;
     result<deadline> tidy(bool idle) override;
@@ -76,6 +77,12 @@ private:
     using id_in_tenant = std::pair<std::uint64_t, uuid>;
 
     explicit event_writer(event_writer_settings settings);
+    // The same, unless a row cannot be read.
+    [[nodiscard]] result<void> begin_here();
+    [[nodiscard]] result<void> write_decided(write_batch&);
+    [[nodiscard]] result<recovered> recover_from(position known_head);
+    [[nodiscard]] result<deadline> look_after(bool idle);
+
     [[nodiscard]] result<void> connect();
     [[nodiscard]] result<void> load_rules();
     void forget_everything();
@@ -95,9 +102,7 @@ private:
     // What others have written: event_writer_others.cpp
     [[nodiscard]] result<log_head> read_head(bool locked);
     [[nodiscard]] result<void> catch_up();
-    /// All events after `from` up to `to`, in pages.
-    [[nodiscard]] result<std::vector<std::shared_ptr<const event_batch>>> read_between(
-        position from, position to);
+    [[nodiscard]] result<void> learn(const log_head& upto);
     void note(const recorded_event&);
     [[nodiscard]] result<void> purge_expired_keys(bool idle);
 

@@ -10,6 +10,9 @@ namespace flexcore::store::postgres {
 namespace {
 
 constexpr std::size_t page_events = 1'000;
+// About what the event bus keeps in memory.
+constexpr position learned_events_max = 16'384;
+constexpr std::size_t learned_bytes_max = std::size_t{16} << 20;
 constexpr auto purge_pause = std::chrono::seconds{60};
 constexpr auto purge_pause_busy = std::chrono::milliseconds{50};
 constexpr int purge_keys_max = 500;
@@ -49,17 +52,34 @@ result<void> event_writer::load_rules() {
     return reclaimer_.load(*db_);
 }
 
-result<std::vector<std::shared_ptr<const event_batch>>> event_writer::read_between(position from,
-                                                                                   position to) {
+/// Notes what others have written after what is known, up to `upto`: event by event for those who
+/// follow, unless it is more than they keep in memory anyway.
+result<void> event_writer::learn(const log_head& upto) {
     std::vector<std::shared_ptr<const event_batch>> pages;
-    while (from < to) {
-        auto page = read_all(*db_, from, to, page_events);
+    position from = head_.pos;
+    std::size_t bytes = 0;
+    while (from < upto.pos && upto.pos - head_.pos <= learned_events_max &&
+           bytes <= learned_bytes_max) {
+        auto page = read_all(*db_, from, upto.pos, page_events);
         if (!page) return fail(page.error());
         if ((*page)->events.empty()) break;  // the rest is holes
         from = (*page)->events.back().pos;
+        bytes += (*page)->bytes;
         pages.push_back(std::move(*page));
     }
-    return pages;
+    if (from < upto.pos) {
+        streams_.clear();
+        foreign_ = {.batches = {},
+                    .passed_over_to = upto.pos,
+                    .recorded_at = upto.recorded_at,
+                    .any_may_have_changed = true};
+        return {};
+    }
+    for (auto& page : pages) {
+        for (const auto& event : page->events) note(event);
+        foreign_.batches.push_back(std::move(page));
+    }
+    return {};
 }
 
 /// Brings what is known up to the database's head: events and rules of other servers.
@@ -72,13 +92,7 @@ result<void> event_writer::catch_up() {
         return fail(store_errc::unavailable, "events that were shown are missing",
                     fmt::format("the log ends at {}, shown up to {}", head->pos, head_.pos));
     }
-    auto pages = read_between(head_.pos, head->pos);
-    if (!pages) return fail(pages.error());
-    for (auto& page : *pages) {
-        for (const auto& event : page->events) note(event);
-        foreign_.head = page->events.back().pos;
-        foreign_.batches.push_back(std::move(page));
-    }
+    if (auto ok = learn(*head); !ok) return ok;
     const auto changed = db_->run(changed_rules, params{}.add(head_.changes));
     if (!changed) return fail(changed.error());
     for (const auto& row : *changed) {
@@ -109,6 +123,10 @@ void event_writer::note(const recorded_event& event) {
 foreign_commits event_writer::take_foreign() { return std::exchange(foreign_, {}); }
 
 result<deadline> event_writer::tidy(bool idle) {
+    return believing([&] { return look_after(idle); });
+}
+
+result<deadline> event_writer::look_after(bool idle) {
     if (idle && monotonic::now() >= poll_at_) {
         poll_at_ = monotonic::now() + settings_.poll;
         if (!db_ || !db_->usable()) {

@@ -112,6 +112,11 @@ void sessions::renew() {
     gone.swap(shared_->idle);
 }
 
+std::uint64_t sessions::age() const {
+    const std::lock_guard lock{shared_->mutex};
+    return shared_->age;
+}
+
 void sessions::close() {
     std::vector<std::unique_ptr<connection>> gone;
     {

@@ -61,6 +61,8 @@ public:
     [[nodiscard]] result<loan> lend();
     /// Sessions opened before now are not lent again: the server may have been replaced.
     void renew();
+    /// How often that was: a session kept elsewhere that is older than this goes as well.
+    [[nodiscard]] std::uint64_t age() const;
     void close();
 
 private:
@@ -74,7 +76,7 @@ auto reading(sessions& of, Work work) -> decltype(work(std::declval<connection&>
     for (bool again = true;; again = false) {
         auto session = of.lend();
         if (!session) return fail(std::move(session.error()));
-        auto answer = work(**session);
+        auto answer = believing([&] { return work(**session); });
         if (answer || (*session)->usable() || !again) return answer;
     }
 }

@@ -11,8 +11,8 @@ namespace {
 class postgres_views final : public view_store {
 public:
     postgres_views(connection_settings writing, std::shared_ptr<sessions> readers)
-        : readers_{std::make_shared<view_moments>(std::move(readers))},
-          writer_{std::move(writing), readers_} {}
+        : readers_{std::make_shared<view_moments>(readers)},
+          writer_{std::move(writing), std::move(readers), readers_} {}
     ~postgres_views() override { stop(); }
 
     result<std::vector<generation>> generations() override { return writer_.generations(); }

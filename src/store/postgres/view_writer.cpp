@@ -80,15 +80,17 @@ result<view_writer::written_generation*> view_writer::session::of(generation_id 
     return (generations[id] = std::move(made)).get();
 }
 
-view_writer::view_writer(connection_settings settings, std::shared_ptr<view_moments> readers)
-    : settings_{std::move(settings)}, readers_{std::move(readers)} {}
+view_writer::view_writer(connection_settings settings, std::shared_ptr<sessions> pool,
+                         std::shared_ptr<view_moments> readers)
+    : settings_{std::move(settings)}, pool_{std::move(pool)}, readers_{std::move(readers)} {}
 
 view_writer::~view_writer() { stop(); }
 
 result<view_writer::session*> view_writer::idle() {
     if (stopped_) return fail(views_stopped());
     if (session_ && session_->open) return fail(transaction_open());
-    if (session_ && session_->db->usable()) return session_.get();
+    const auto age = pool_->age();
+    if (session_ && session_->db->usable() && session_age_ == age) return session_.get();
     session_.reset();
     if (last_failure_ && monotonic::now() < pace_.next_try()) return fail(*last_failure_);
     auto db = connection::open(settings_);
@@ -103,6 +105,7 @@ result<view_writer::session*> view_writer::idle() {
     pace_.succeeded();
     last_failure_.reset();
     session_ = std::make_shared<session>(std::move(*db));
+    session_age_ = age;
     return session_.get();
 }
 
@@ -111,7 +114,7 @@ auto view_writer::repeated(Work work) -> decltype(work(std::declval<session&>())
     for (bool again = true;; again = false) {
         const auto in = idle();
         if (!in) return fail(in.error());
-        auto answer = work(**in);
+        auto answer = believing([&] { return work(**in); });
         if (answer || (*in)->db->usable() || !again) return answer;
     }
 }
@@ -120,7 +123,7 @@ template <class Change>
 result<void> view_writer::change_generations(bool other_tables_serve, Change change) {
     if (auto ok = repeated([](session& in) { return in.db->begin(); }); !ok) return ok;
     auto& db = *session_->db;
-    const auto changed = [&]() -> result<void> {
+    const auto changed = believing([&]() -> result<void> {
         if (auto ok = lock_catalogue(db); !ok) return ok;
         const auto all = read_generations(db);
         if (!all) return fail(all.error());
@@ -130,7 +133,7 @@ result<void> view_writer::change_generations(bool other_tables_serve, Change cha
             readers_->fix();
         }
         return db.commit();
-    }();
+    });
     if (!changed) db.roll_back();
     return changed;
 }

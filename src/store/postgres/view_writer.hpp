@@ -14,8 +14,10 @@ namespace flexcore::store::postgres {
 
 class view_writer {
 public:
-    /// `readers` are told before anything changes.
-    view_writer(connection_settings, std::shared_ptr<view_moments> readers);
+    /// The session is given up when those of the pool are renewed: it may be with a server that has
+    /// been replaced. `readers` are told before anything changes.
+    view_writer(connection_settings, std::shared_ptr<sessions> pool,
+                std::shared_ptr<view_moments> readers);
     ~view_writer();
     view_writer(const view_writer&) = delete;
     view_writer& operator=(const view_writer&) = delete;
@@ -48,8 +50,10 @@ private:
     void drop_tables_left_when_due(session&);
 
     const connection_settings settings_;
+    const std::shared_ptr<sessions> pool_;
     const std::shared_ptr<view_moments> readers_;
     std::shared_ptr<session> session_;
+    std::uint64_t session_age_ = 0;  ///< of the pool, before it was opened
     backoff pace_;
     std::optional<error> last_failure_;
     deadline tables_due_{};  ///< when to look for tables to drop

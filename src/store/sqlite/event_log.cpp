@@ -88,6 +88,7 @@ public:
         return with_reader(&event_reader::find_answer, tenant, key, clock_());
     }
     position head() const noexcept override { return writer_.head(); }
+    result<position> end() override { return writer_.head(); }
     void on_commit(commit_listener listener) override { writer_.on_commit(std::move(listener)); }
     void stop() override { close(); }
 

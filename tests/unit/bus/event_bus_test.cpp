@@ -1,6 +1,7 @@
 #include "bus/event_bus.hpp"
 
 #include "bus/errc.hpp"
+#include "bus/event_ring_impl.hpp"
 #include "unit/bus/fixture.hpp"
 
 using namespace flexcore;
@@ -212,4 +213,24 @@ TEST_CASE("event bus: a tenant's followers are not shown what is not served any 
     CHECK(drain_live(**other).empty());
     CHECK(drain_live(**everything) == up_to(3));
     CHECK((*own)->take_live(100));
+}
+
+TEST_CASE("event bus: what is passed over wakes who waits and leaves nothing older in memory") {
+    bus::event_ring ring{{}, 3};
+    const auto batch_at = [](store::position pos) {
+        auto made = std::make_shared<store::event_batch>();
+        made->events.emplace_back().pos = pos;
+        return made;
+    };
+    ring.publish(batch_at(4));
+    int woken = 0;
+    ring.wait(&ring, 4, [&] { ++woken; });
+    ring.pass_over(900);
+    CHECK(woken == 1);
+    CHECK(ring.head() == 900);
+    CHECK(ring.batches_after(3, 10).empty());
+    CHECK(ring.batches_after(899, 10).empty());
+    ring.publish(batch_at(901));
+    CHECK(ring.batches_after(899, 10).empty());
+    CHECK(ring.batches_after(900, 10).size() == 1);
 }

@@ -235,6 +235,8 @@ result<std::optional<store::event_log::stored_answer>> steered_log::find_answer(
 
 store::position steered_log::head() const noexcept { return under_.head(); }
 
+result<store::position> steered_log::end() { return under_.end(); }
+
 void steered_log::on_commit(store::commit_listener listener) {
     under_.on_commit(std::move(listener));
 }

@@ -93,6 +93,7 @@ public:
     result<std::optional<stored_answer>> find_answer(std::string_view tenant,
                                                      std::string_view key) override;
     store::position head() const noexcept override;
+    result<store::position> end() override;
     void on_commit(store::commit_listener listener) override;
     void stop() override;
 

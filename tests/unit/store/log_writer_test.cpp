@@ -13,6 +13,7 @@ public:
     result<void> write(write_batch& batch) override {
         std::lock_guard lock{mutex_};
         ++writes;
+        sizes.push_back(batch.entries.size());
         if (next_failure) return fail(*std::exchange(next_failure, {}), "the test says so");
         batch.events = std::make_shared<event_batch>();
         for (auto& entry : batch.entries) {
@@ -43,6 +44,11 @@ public:
         back.surprising = events;
         return back;
     }
+    foreign_commits take_foreign() override {
+        std::lock_guard lock{mutex_};
+        return std::exchange(foreign, {});
+    }
+    bool changes_stand_alone() const noexcept override { return alone; }
     result<deadline> tidy(bool idle) override {
         std::lock_guard lock{mutex_};
         if (tidy_failure) return fail(*std::exchange(tidy_failure, {}), "the test says so");
@@ -56,6 +62,9 @@ public:
     std::condition_variable changed;
     std::optional<store_errc> next_failure;
     std::optional<store_errc> tidy_failure;
+    foreign_commits foreign;
+    bool alone = false;
+    std::vector<std::size_t> sizes;  ///< of the batches
     int recoveries_to_fail = 0;
     position surprise = 0;
     int writes = 0;
@@ -224,4 +233,62 @@ TEST_CASE("log writer: its numbers are counted", "[store][writer]") {
     CHECK(text.find("flexcore_store_head 1") != std::string::npos);
     CHECK(text.find("flexcore_store_fenced 1") != std::string::npos);
     CHECK(text.find("flexcore_store_commit_seconds_count 1") != std::string::npos);
+}
+
+TEST_CASE("log writer: what others have written in bulk is passed over, the rest is told in order",
+          "[store][writer]") {
+    scripted_backend backend;
+    telemetry::metrics metrics;
+    log_writer writer{backend, {}, metrics, 5, 1000, [] { return unix_us{1}; }};
+    std::vector<std::pair<position, std::size_t>> told;  // passed over to, events
+    bool all_streams = false;
+    writer.on_commit([&](const commit& one) {
+        told.emplace_back(one.passed_over_to, one.batch->events.size());
+        all_streams = all_streams || one.any_may_have_changed;
+    });
+    auto page = std::make_shared<event_batch>();
+    page->events.emplace_back().pos = 30'001;
+    {
+        std::lock_guard lock{backend.mutex_};
+        backend.foreign = {.batches = {page},
+                           .passed_over_to = 30'000,
+                           .recorded_at = 7000,
+                           .any_may_have_changed = true};
+        backend.next_failure = store_errc::full;  // the batch itself comes to nothing
+    }
+    CHECK_FALSE(write_one(writer));
+    CHECK(writer.head() == 30'001);
+    const auto next = value(write_one(writer));
+    CHECK(next.pos == 30'002);
+    CHECK(next.recorded_at == 7000);
+    CHECK(told == std::vector<std::pair<position, std::size_t>>{{30'000, 0}, {0, 1}, {0, 1}});
+    CHECK(all_streams);
+}
+
+TEST_CASE("log writer: a change stands alone in its batch where the backend wants it so",
+          "[store][writer]") {
+    scripted_backend backend;
+    backend.alone = GENERATE(true, false);
+    telemetry::metrics metrics;
+    log_writer writer{backend, {}, metrics, 0, 0};
+    std::vector<event_log::queued> all;
+    std::atomic<int> answered{0};
+    const auto add = [&](append_request one) {
+        all.push_back({std::move(one), [&](auto) {
+                           ++answered;
+                           answered.notify_all();
+                       }});
+    };
+    append_request change;
+    change.tenant = tenant;
+    change.change = stream_change{.stream = "s", .what = stream_change::kind::tombstone};
+    for (int i = 0; i < 2; ++i) add(build({.appends = {{.stream = "s"}}}));
+    add(change);
+    add(change);
+    add(build({.appends = {{.stream = "s"}}}));
+    writer.append_all(std::move(all));
+    for (int now = answered; now < 5; now = answered) answered.wait(now);
+    writer.stop();
+    CHECK(backend.sizes ==
+          (backend.alone ? std::vector<std::size_t>{2, 1, 1, 1} : std::vector<std::size_t>{5}));
 }

@@ -20,6 +20,8 @@ public:
         settings.data = folder.path() / "data";
         store.emplace(value(open_store(settings, metrics, health)));
         store->log->on_commit([this](const commit& one) {
+            const auto busy = hook;
+            if (busy) busy(one);
             const std::lock_guard lock{mutex_};
             for (const auto& event : one.batch->events) seen_.push_back(event.pos);
             told_.notify_all();
@@ -49,6 +51,8 @@ public:
         return told_.wait_for(lock, std::chrono::minutes{1}, holds);
     }
 
+    /// Runs on the log writer's thread before a commit is noted. Set before anything is written.
+    commit_listener hook;
     scratch_folder folder;
     store_settings settings;
     telemetry::metrics metrics;

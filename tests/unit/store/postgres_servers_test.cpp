@@ -22,6 +22,56 @@ TEST_CASE("servers: what one writes the others are told, in order and nothing le
     CHECK(all_positions(two.log(), {}, direction::forward, 100) == all_up_to(62));
 }
 
+TEST_CASE("servers: one that was held up passes over what others wrote in bulk, and is right again",
+          "[postgres]") {
+    constexpr position bulk = 17'000;
+    const postgres_schema schema;
+    shared_server busy{schema, "one"};
+    shared_server two{schema, "two"};
+    std::atomic<bool> held{false};
+    std::atomic<bool> go_on{false};
+    std::atomic<position> passed_over{0};
+    busy.hook = [&](const commit& one) {
+        if (one.passed_over_to != 0) passed_over = one.passed_over_to;
+        if (held.exchange(true)) return;
+        held.notify_all();
+        go_on.wait(false);
+    };
+    appended(two.log(), {.stream = "s"});
+    held.wait(false);
+    for (position i = 0; i < bulk; i += 1'000)
+        appended(two.log(), {.stream = "s", .events = events(1'000)});
+    go_on = true;
+    go_on.notify_all();
+    REQUIRE(busy.comes_to([&] { return busy.log().head() == bulk + 1; }));
+    CHECK(passed_over == bulk + 1);
+    CHECK(busy.seen() == all_up_to(1));
+    CHECK(all_positions(busy.log(), {}, direction::forward, 1'000) == all_up_to(bulk + 1));
+    // It had known the stream at version 1.
+    appended(busy.log(), {.stream = "s", .expected = at(bulk + 1)});
+    REQUIRE(two.comes_to([&] { return two.log().head() == bulk + 2; }));
+}
+
+TEST_CASE("servers: the end of the log is known before its events are", "[postgres]") {
+    const postgres_schema schema;
+    shared_server busy{schema, "one"};
+    shared_server two{schema, "two"};
+    std::atomic<bool> held{false};
+    std::atomic<bool> go_on{false};
+    busy.hook = [&](const commit&) {
+        if (held.exchange(true)) return;
+        held.notify_all();
+        go_on.wait(false);
+    };
+    appended(two.log(), {.stream = "s"});
+    held.wait(false);
+    appended(two.log(), {.stream = "s", .events = events(2)});
+    CHECK(busy.log().head() <= 1);
+    CHECK(value(busy.log().end()) == 3);
+    go_on = true;
+    go_on.notify_all();
+}
+
 TEST_CASE("servers: what another has written counts at once", "[postgres]") {
     const postgres_schema schema;
     shared_server one{schema, "one"};
