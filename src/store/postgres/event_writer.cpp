@@ -18,6 +18,8 @@ constexpr std::size_t names_kept_max = 32'768;
 constexpr int unlocked_tries_max = 3;
 constexpr auto resolve_max = std::chrono::seconds{10};  // from when the batch was sent
 constexpr auto resolve_min = std::chrono::seconds{2};
+// A batch that takes longer waits for somebody: a lock, a standby that does not confirm.
+constexpr auto write_usual = std::chrono::seconds{5};
 
 constexpr sql append_batch{
     "append_batch",
@@ -73,6 +75,20 @@ void event_writer::forget_everything() {
 }
 
 result<void> event_writer::write(write_batch& batch) {
+    writes_since_ = monotonic::now().time_since_epoch().count();
+    auto written = write_by_tries(batch);
+    writes_since_ = 0;
+    return written;
+}
+
+bool event_writer::hangs() const noexcept {
+    if (settings_.database.overdue->silent()) return true;
+    const auto since = writes_since_.load();
+    return since != 0 &&
+           monotonic::now() - monotonic::time_point{monotonic::duration{since}} > write_usual;
+}
+
+result<void> event_writer::write_by_tries(write_batch& batch) {
     if (!db_ || !db_->usable()) {
         if (auto ok = connect(); !ok) return ok;
     }
@@ -85,10 +101,12 @@ result<void> event_writer::write(write_batch& batch) {
     unresolved_ = false;
     for (int tries = 0;; ++tries) {
         const bool locked = tries >= unlocked_tries_max;
+        const auto begun = monotonic::now();
         const auto done = try_once(batch, look, locked);
         if (locked) db_->roll_back();  // nothing to do when it was committed
         if (done && *done == tried::written) {
             settle(batch);
+            settings_.database.overdue->seen(begun);
             poll_at_ = monotonic::now() + settings_.poll;
             return {};
         }
@@ -278,6 +296,7 @@ result<bool> event_writer::resolve_once(const write_batch& batch, const uuid& to
 }
 
 result<log_backend::recovered> event_writer::recover(position known_head) {
+    const auto begun = monotonic::now();
     forget_everything();
     if (auto ok = connect(); !ok) return fail(ok.error());
     if (auto ok = db_->begin(); !ok) return fail(ok.error());
@@ -315,6 +334,7 @@ result<log_backend::recovered> event_writer::recover(position known_head) {
         }
         back.surprising = std::move(all);
     }
+    settings_.database.overdue->seen(begun);
     return back;
 }
 

@@ -12,7 +12,7 @@
 //           end, looks, and moves `changes` on, so that a statement still under way cannot succeed
 //           later. Only then anybody is answered. When no session can be had for `resolve_max` all
 //           are told `unavailable`.
-// Threads:  the log writer's, but for `open`.
+// Threads:  the log writer's, but for `open` and `hangs`.
 #pragma once
 
 #include "store/append_decision_impl.hpp"
@@ -23,6 +23,7 @@
 #include "store/postgres/standing.hpp"
 #include "store/rule_board_impl.hpp"
 
+#include <atomic>
 #include <deque>
 #include <map>
 #include <set>
@@ -53,6 +54,7 @@ public:
     result<recovered> recover(position known_head) override;
     foreign_commits take_foreign() override;
     result<deadline> tidy(bool idle) override;
+    [[nodiscard]] bool hangs() const noexcept override;
     void close() override;
 
 private:
@@ -81,6 +83,7 @@ private:
     void forget_everything();
 
     // One try to write a batch.
+    [[nodiscard]] result<void> write_by_tries(write_batch&);
     enum class tried : std::uint8_t { written, moved, assumed_wrongly };
     void begin_try(write_batch&);
     void undo_try();
@@ -172,6 +175,7 @@ private:
     deadline save_at_{};
     deadline purge_at_{};
     backoff pace_;
+    std::atomic<monotonic::rep> writes_since_{0};  ///< when the batch at hand was begun; 0: none
 };
 
 }  // namespace flexcore::store::postgres

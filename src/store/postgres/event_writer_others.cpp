@@ -114,11 +114,13 @@ result<deadline> event_writer::tidy(bool idle) {
         if (!db_ || !db_->usable()) {
             if (auto ok = connect(); !ok) return fail(ok.error());
         }
+        const auto begun = monotonic::now();
         const auto head = read_head(false);
         if (!head) return fail(head.error());
         if (head->changes != head_.changes) {
             if (auto ok = catch_up(); !ok) return fail(ok.error());
         }
+        settings_.database.overdue->seen(begun);
     }
     if (monotonic::now() >= save_at_) {
         save_at_ = monotonic::now() + settings_.poll;
