@@ -102,6 +102,8 @@ private:
     [[nodiscard]] result<std::vector<std::shared_ptr<const event_batch>>> read_between(
         position from, position to);
     void note(const recorded_event&);
+    [[nodiscard]] result<void> look_at_others();
+    [[nodiscard]] result<void> tidy_idly();
     [[nodiscard]] result<void> purge_expired_keys(bool idle);
 
     // What has to be asked before: event_writer_facts.cpp
@@ -174,6 +176,8 @@ private:
     deadline poll_at_{};
     deadline save_at_{};
     deadline purge_at_{};
+    deadline rests_until_{};  ///< nothing is asked before, while nobody writes
+    bool at_work_ = false;    ///< there is more to purge or to reclaim
     backoff pace_;
     std::atomic<monotonic::rep> writes_since_{0};  ///< when the batch at hand was begun; 0: none
 };
