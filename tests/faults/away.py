@@ -200,19 +200,26 @@ class away(unittest.TestCase):
         between.heal()
         self.works(server, 2)
 
-    def test_one_slow_statement_is_not_silence(self):
+    def test_a_statement_that_waits_is_not_silence_reads_go_on(self):
         one = self.entering(postgres(BUILD))
-        server = self.serving(one.url())
+        server = self.serving(one.url(), store__statement_timeout_ms=60_000)
         self.warmed(server)
         waiting = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'flexcore' AND wait_event_type = 'Lock' AND query LIKE '%log_head%'"
         held = hanging_lock(one)
         self.addCleanup(held.close)
         flexcore.wait_until(lambda: int(one.psql(waiting)) > 0, "the writer to wait for the lock")
+        append = hanging(server, "POST", "/v1/streams/first-1/events", EVENT)
         # Reads go on, longer than a silence would be suffered.
         flexcore.wait_until(lambda: one.psql(f"{waiting} AND now() - query_start > interval '3 s'") != "0", "it to wait for long")
         self.assertEqual(200, self.ask(server, "/v1/streams").status)
         self.assertNotIn("has not answered", self.ask(server, "/readyz").body.decode())
+        self.until_not_ready(server, "the database keeps the log waiting")
+        self.refused(self.ask(server, "/v1/streams/second-1/events", "POST", EVENT))
+        self.assertEqual(200, self.ask(server, "/v1/streams").status)
+        self.assertIsNone(append.answer)
         held.close()
+        append.join()
+        self.assertEqual(201, append.answer.status, append.answer.body)
         self.works(server, 2)
 
     def test_what_another_server_writes_meanwhile_is_seen_afterwards(self):

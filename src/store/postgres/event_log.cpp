@@ -19,7 +19,7 @@ telemetry::health_report report(const watch& heard, const event_writer& backend,
                 fmt::format("the database has not answered for {} s", quiet.count())};
     }
     if (condition != writer_condition::fenced && backend.hangs())
-        return {telemetry::health::unhealthy, "the database keeps a batch waiting"};
+        return {telemetry::health::unhealthy, "the database keeps the log waiting"};
     switch (condition) {
         case writer_condition::well:
             return {};

@@ -18,8 +18,8 @@ constexpr std::size_t names_kept_max = 32'768;
 constexpr int unlocked_tries_max = 3;
 constexpr auto resolve_max = std::chrono::seconds{10};  // from when the batch was sent
 constexpr auto resolve_min = std::chrono::seconds{2};
-// A batch that takes longer waits for somebody: a lock, a standby that does not confirm.
-constexpr auto write_usual = std::chrono::seconds{5};
+// What takes longer waits for somebody: a lock, a standby that does not confirm.
+constexpr auto work_usual = std::chrono::seconds{5};
 
 constexpr sql append_batch{
     "append_batch",
@@ -74,21 +74,21 @@ void event_writer::forget_everything() {
     streams_.clear();
 }
 
-result<void> event_writer::write(write_batch& batch) {
-    writes_since_ = monotonic::now().time_since_epoch().count();
-    auto written = write_by_tries(batch);
-    writes_since_ = 0;
-    return written;
+event_writer::at_work::at_work(std::atomic<monotonic::rep>& since) : since_{since} {
+    since_ = monotonic::now().time_since_epoch().count();
 }
+
+event_writer::at_work::~at_work() { since_ = 0; }
 
 bool event_writer::hangs() const noexcept {
     if (settings_.database.overdue->silent()) return true;
-    const auto since = writes_since_.load();
+    const auto since = works_since_.load();
     return since != 0 &&
-           monotonic::now() - monotonic::time_point{monotonic::duration{since}} > write_usual;
+           monotonic::now() - monotonic::time_point{monotonic::duration{since}} > work_usual;
 }
 
-result<void> event_writer::write_by_tries(write_batch& batch) {
+result<void> event_writer::write(write_batch& batch) {
+    const at_work from_now_on{works_since_};
     if (!db_ || !db_->usable()) {
         if (auto ok = connect(); !ok) return ok;
     }
@@ -296,6 +296,7 @@ result<bool> event_writer::resolve_once(const write_batch& batch, const uuid& to
 }
 
 result<log_backend::recovered> event_writer::recover(position known_head) {
+    const at_work from_now_on{works_since_};
     const auto begun = monotonic::now();
     forget_everything();
     if (auto ok = connect(); !ok) return fail(ok.error());

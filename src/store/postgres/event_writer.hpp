@@ -76,6 +76,16 @@ private:
         unix_us expires_at = 0;
     };
     using id_in_tenant = std::pair<std::uint64_t, uuid>;
+    class at_work {
+    public:
+        explicit at_work(std::atomic<monotonic::rep>& since);
+        ~at_work();
+        at_work(const at_work&) = delete;
+        at_work& operator=(const at_work&) = delete;
+
+    private:
+        std::atomic<monotonic::rep>& since_;
+    };
 
     explicit event_writer(event_writer_settings settings);
     [[nodiscard]] result<void> connect();
@@ -83,7 +93,6 @@ private:
     void forget_everything();
 
     // One try to write a batch.
-    [[nodiscard]] result<void> write_by_tries(write_batch&);
     enum class tried : std::uint8_t { written, moved, assumed_wrongly };
     void begin_try(write_batch&);
     void undo_try();
@@ -176,10 +185,10 @@ private:
     deadline poll_at_{};
     deadline save_at_{};
     deadline purge_at_{};
-    deadline rests_until_{};  ///< nothing is asked before, while nobody writes
-    bool at_work_ = false;    ///< there is more to purge or to reclaim
+    deadline rests_until_{};   ///< nothing is asked before, while nobody writes
+    bool more_to_do_ = false;  ///< to purge or to reclaim
     backoff pace_;
-    std::atomic<monotonic::rep> writes_since_{0};  ///< when the batch at hand was begun; 0: none
+    std::atomic<monotonic::rep> works_since_{0};  ///< when what is at hand was begun; 0: nothing
 };
 
 }  // namespace flexcore::store::postgres

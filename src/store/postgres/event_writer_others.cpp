@@ -133,16 +133,17 @@ result<void> event_writer::tidy_idly() {
         if (auto ok = look_at_others(); !ok) return ok;
     } else if (first == purge_at_) {
         if (auto ok = purge_expired_keys(true); !ok) return ok;
-        at_work_ = purge_at_ <= monotonic::now();
+        more_to_do_ = purge_at_ <= monotonic::now();
     } else {
         if (auto ok = reclaimer_.step(*db_, settings_.clock(), true); !ok) return ok;
-        at_work_ = reclaimer_.next() <= monotonic::now();
+        more_to_do_ = reclaimer_.next() <= monotonic::now();
     }
-    if (!at_work_) rests_until_ = now + settings_.poll;
+    if (!more_to_do_) rests_until_ = now + settings_.poll;
     return {};
 }
 
 result<deadline> event_writer::tidy(bool idle) {
+    const at_work from_now_on{works_since_};
     if (monotonic::now() >= save_at_) {
         save_at_ = monotonic::now() + settings_.poll;
         settings_.known->save();
