@@ -213,7 +213,7 @@ void add_store(std::vector<setting>& t) {
            row("store.statement_timeout_ms", FLEXCORE_FIELD(store.statement_timeout), 100, hour,
                "PostgreSQL: a statement that takes longer is given up."),
            row("store.sessions_max", FLEXCORE_FIELD(store.sessions_max), 1, 1'000,
-               "PostgreSQL: sessions that read; up to three more write."));
+               "PostgreSQL: sessions that read; up to four others write and watch."));
 }
 
 void add_log(std::vector<setting>& t) {
@@ -255,6 +255,9 @@ void add_buses(std::vector<setting>& t) {
             "(wait_ms) not counted."),
         row("queries.cache_bytes_max", FLEXCORE_FIELD(queries.cache_bytes_max), 0, 64 * gib,
             "Answers kept for equal queries while nothing they read has changed. 0: no cache."),
+        row("queries.stale_if_error_ms", FLEXCORE_FIELD(queries.stale_if_error), 0, 24 * hour,
+            "PostgreSQL: while it is away, answers kept from before are still given for this long, "
+            "with their age in the field Age. 0: they are 503 then, like all others."),
         row("queries.in_flight_max", FLEXCORE_FIELD(queries.in_flight_max), 1, 10'000'000,
             "Queries at work at once. Beyond is 503 busy."),
 

@@ -137,6 +137,18 @@ struct query_bus::state : std::enable_shared_from_this<query_bus::state> {
         return q.min_position == 0 || progress.reached(entry.about.reads) >= q.min_position;
     }
 
+    /// What the cache has, as it may be given now; null when it has nothing, or nothing that may.
+    [[nodiscard]] std::shared_ptr<const query_answer> cached(const query_key& key) {
+        const auto hit = cache.find(key);
+        if (!hit) return nullptr;
+        const auto unseen = views.unseen_for();
+        if (unseen == monotonic::duration{}) return hit->answer;
+        if (unseen > settings.stale_if_error) return nullptr;
+        auto aged = std::make_shared<query_answer>(*hit->answer);
+        aged->age = std::chrono::ceil<std::chrono::seconds>(unseen);
+        return aged;
+    }
+
     void ask(query q, std::shared_ptr<const registered_query> entry, query_done done);
     void fly(query q, std::shared_ptr<const registered_query> entry,
              std::shared_ptr<query_waiter> waiter);
@@ -213,9 +225,11 @@ void query_bus::state::fly(query q, std::shared_ptr<const registered_query> entr
     flight->params = canonical_params(q.params);
     if (entry->about.cache) {
         const bool alias = flight->params != q.params;
-        if (auto hit = cache.find(key_of(q, *entry, flight->params))) {
-            waiter->answer(hit->answer, outcome::cached);
-            if (alias) cache.put(key_of(q, *entry, q.params), std::move(hit));
+        if (auto hit = cached(key_of(q, *entry, flight->params))) {
+            waiter->answer(std::move(hit), outcome::cached);
+            if (!alias) return;
+            if (auto kept = cache.find(key_of(q, *entry, flight->params)))
+                cache.put(key_of(q, *entry, q.params), std::move(kept));
             return;
         }
     }
@@ -348,14 +362,14 @@ void query_bus::ask(query q, query_done done) {
     if (q.params.empty()) q.params = "{}";
     // Parameters are known valid when an answer is kept under this very text of them.
     if (entry->about.cache && state_->far_enough(q, *entry)) {
-        if (const auto hit = state_->cache.find(state::key_of(q, *entry, q.params))) {
+        if (auto hit = state_->cached(state::key_of(q, *entry, q.params))) {
             if (auto ok = state_->auth.may(q.who, "query", q.name); !ok) {
                 entry->answered[outcome_of(ok.error())].add();
                 done(std::unexpected{std::move(ok.error())});
                 return;
             }
             entry->answered[outcome::cached].add();
-            done(hit->answer);
+            done(std::move(hit));
             return;
         }
     }
@@ -378,15 +392,14 @@ query_key place_of_row(std::string_view tenant, std::string_view model, std::str
 std::shared_ptr<const query_answer> query_bus::row_in_cache(std::string_view tenant,
                                                             std::string_view model,
                                                             std::string_view key) {
-    const auto hit = state_->cache.find(place_of_row(tenant, model, key));
-    return hit ? hit->answer : nullptr;
+    return state_->cached(place_of_row(tenant, model, key));
 }
 
 result<std::shared_ptr<const query_answer>> query_bus::row(std::string_view tenant,
                                                            std::string_view model,
                                                            std::string_view key, row_body body_of) {
     const query_key place = place_of_row(tenant, model, key);
-    if (const auto hit = state_->cache.find(place)) return hit->answer;
+    if (auto hit = state_->cached(place)) return hit;
 
     // The number comes before the snapshot: a change between the two is seen, and counts as one.
     auto kept = std::make_shared<cached_answer>();

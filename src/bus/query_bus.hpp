@@ -5,6 +5,8 @@
 //           the change counters of the rows and models it read stand still. Bounded in bytes.
 //           Parameters that differ only in white space or the order of their outermost members are
 //           the same. Errors are not cached. Equal queries that wait for a worker run once.
+// Away:     while the store cannot tell what other servers have changed, a cached answer is given
+//           with its age for `stale_if_error` (as in RFC 5861), and not used beyond.
 // Threads:  `ask` on any thread. A hit answers inside the call, without allocation or lock held;
 //           otherwise the reply runs once on any thread, and must be quick.
 #pragma once
@@ -43,6 +45,8 @@ struct query_answer {
     std::string body;         ///< {"data":…,"position":n} or a row, ready to send
     std::string etag;         ///< over the data; weak, since the position beside it may differ
     store::position pos = 0;  ///< the last change the answer reflects
+    /// Zero: it is as new as the read models. Else others may have changed them for so long.
+    std::chrono::seconds age{};
 };
 using query_done = std::move_only_function<void(result<std::shared_ptr<const query_answer>>)>;
 
@@ -93,6 +97,7 @@ public:
 struct query_settings {
     monotonic::duration timeout = std::chrono::seconds{10};
     std::size_t cache_bytes_max = 64u << 20;
+    monotonic::duration stale_if_error = std::chrono::minutes{1};
     std::size_t in_flight_max = 10'000;
 };
 

@@ -8,7 +8,7 @@ namespace {
 /// How long a browser may keep the answer to a preflight.
 constexpr std::string_view preflight_seconds = "600";
 constexpr std::string_view exposed =
-    "ETag, FlexCore-Position, Idempotent-Replay, Location, Retry-After, X-Request-Id";
+    "Age, ETag, FlexCore-Position, Idempotent-Replay, Location, Retry-After, X-Request-Id";
 constexpr std::string_view taken =
     "Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, X-Request-Id, X-Tenant-Id, "
     "traceparent, tracestate";

@@ -123,6 +123,7 @@ constexpr field fields[] = {
     {"Access-Control-Expose-Headers", "What such a page may read"},
     {"FlexCore-Position", "The position written; min_position takes it"},
     {"ETag", "Of the data; If-None-Match takes it", true},
+    {"Age", "Seconds, while the database is away: the answer was kept from before"},
     {"Idempotent-Replay", "\"true\": the answer of the first request with this key"},
     {"Allow", "The methods this path takes", true},
     {"Retry-After", "Seconds"},
@@ -219,7 +220,10 @@ answer_spec with_fields(const route& one, answer_spec a) {
         one.method == verb::post || one.method == verb::put || one.method == verb::delete_;
     if (writes && a.status < 300 && (one.tag == "events" || one.tag == "commands"))
         a.fields.emplace_back("FlexCore-Position");
-    if (tagged && (a.status == 200 || a.status == 304)) a.fields.emplace_back("ETag");
+    if (tagged && (a.status == 200 || a.status == 304)) {
+        a.fields.emplace_back("ETag");
+        if (one.tag == "queries" || one.tag == "read models") a.fields.emplace_back("Age");
+    }
     if (one.idempotency_key && (a.status < 300 || a.status == 422))
         a.fields.emplace_back("Idempotent-Replay");
     if (a.status == 503 || a.status == 507) a.fields.emplace_back("Retry-After");

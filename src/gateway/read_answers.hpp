@@ -9,7 +9,8 @@
 
 namespace flexcore::gateway {
 
-/// The bytes are shared with the cache, not copied.
+/// The bytes are shared with the cache, not copied. With `Age` when the store is away and the
+/// answer may be older than the read models are.
 [[nodiscard]] response answer_with_etag(const request&, std::shared_ptr<const bus::query_answer>);
 
 }  // namespace flexcore::gateway

@@ -39,7 +39,8 @@ void readyz(const std::shared_ptr<api>& on, request& asked, responder answer) {
     const bool verbose = asked.at->arg("verbose") != nullptr;
     if (draining || ill != all.end()) {
         error e{make_error_code(gateway_errc::not_ready),
-                draining ? "The server is stopping." : "\"" + ill->name + "\" is unhealthy."};
+                draining ? "The server is stopping."
+                         : "\"" + ill->name + "\" is " + check_text(ill->report) + "."};
         if (verbose) {
             boost::json::object checks;
             for (const telemetry::named_health& one : all)

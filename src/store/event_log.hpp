@@ -8,8 +8,8 @@
 //           Versions, positions and ids are never given out again.
 // Threads:  everything may be called on any thread. Reads block for as long as the disk takes and
 //           never wait for writes. Append callbacks run on the log writer's thread and must be
-//           quick; only a refusal given at once (busy, stopped, invalid_request) runs inside
-//           append().
+//           quick; only a refusal given at once (busy, stopped, invalid_request, unavailable)
+//           runs inside append().
 // Order:    for each committed batch: head() moves, the commit listener runs, then the callbacks.
 //           So when a caller is told "done", every listener has seen the events.
 #pragma once

@@ -17,6 +17,8 @@ using std::chrono::milliseconds;
 constexpr auto recover_pause_min = milliseconds{50};
 constexpr auto recover_pause_max = milliseconds{5000};
 
+error cannot_write() { return {store_errc::unavailable, "the store cannot write at the moment"}; }
+
 const std::vector<double>& batch_bounds() {
     static const std::vector<double> bounds{1,   2,   5,    10,   20,   50,    100,
                                             200, 500, 1000, 2000, 5000, 10'000};
@@ -128,6 +130,8 @@ void log_writer::enqueue(std::span<queued_append> entries) {
         std::lock_guard lock{mutex_};
         if (stopping_) {
             refusal = {store_errc::stopped, "the store is shutting down"};
+        } else if (recovery_failed_ || backend_.hangs()) {
+            refusal = cannot_write();
         } else if (queued_events_ + events > limits_.queue_events_max ||
                    queued_bytes_ + bytes > limits_.queue_bytes_max) {
             refusal = {store_errc::busy, "too many writes are waiting; try again shortly"};
@@ -139,7 +143,9 @@ void log_writer::enqueue(std::span<queued_append> entries) {
             return;
         }
     }
-    if (refusal.code == store_errc::busy) series_->busy.add(static_cast<double>(entries.size()));
+    const auto count = static_cast<double>(entries.size());
+    if (refusal.code == store_errc::busy) series_->busy.add(count);
+    if (refusal.code == store_errc::unavailable) series_->failed.add(count);
     for (auto& entry : entries) entry.done(fail(refusal));
 }
 
@@ -219,7 +225,7 @@ void log_writer::write_slice(std::span<queued_append> slice) {
     if (condition_ == writer_condition::fenced && !try_recover()) {
         for (auto& entry : slice) {
             series_->failed.add();
-            entry.done(fail(store_errc::unavailable, "the store cannot write at the moment"));
+            entry.done(fail(cannot_write()));
         }
         return;
     }
@@ -323,6 +329,7 @@ bool log_writer::try_recover() {
         recover_pause_ = std::clamp<monotonic::duration>(recover_pause_ * 2, recover_pause_min,
                                                          recover_pause_max);
         recover_at_ = monotonic::now() + recover_pause_;
+        recovery_failed_ = true;
         telemetry::log(telemetry::level::warn, "store", "the log writer has not recovered yet",
                        {{"error", std::string_view{back.error().client}},
                         {"detail", std::string_view{back.error().log}}});
@@ -331,6 +338,7 @@ bool log_writer::try_recover() {
     publish_foreign();
     FLEXCORE_CHECK(back->head >= head());
     last_recorded_at_ = std::max(last_recorded_at_, back->last_recorded_at);
+    recovery_failed_ = false;
     enter(writer_condition::well);
     tidy_at_ = monotonic::now();  // what was due meanwhile
     telemetry::log(telemetry::level::info, "store", "the log writer has recovered",

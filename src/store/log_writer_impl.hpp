@@ -6,7 +6,8 @@
 // Order:    for each committed batch: head() moves, the listener runs, then the callbacks.
 // Fencing:  a write that fails with anything but `full` fences, and so does housekeeping that
 //           leaves the disk in doubt: everything is answered `unavailable` until the backend has
-//           recovered; attempts are spaced by a growing pause.
+//           recovered; attempts are spaced by a growing pause. Once one has failed, and while the
+//           backend hangs, requests are refused when they come: none waits for the next attempt.
 // Lifetime: the backend, metrics and listener outlive `stop()`.
 #pragma once
 
@@ -79,6 +80,8 @@ public:
     /// Returns when it wants to be called again (no_deadline: not before the next batch). An error
     /// means that the disk is in doubt, as after a failed write.
     [[nodiscard]] virtual result<deadline> tidy(bool idle) = 0;
+    /// [any thread] What is under way waits for somebody who does not answer.
+    [[nodiscard]] virtual bool hangs() const noexcept { return false; }
     /// The writer ends. No other call follows.
     virtual void close() = 0;
 };
@@ -133,6 +136,7 @@ private:
     commit_listener listener_;
     std::atomic<position> head_;
     std::atomic<writer_condition> condition_{writer_condition::well};
+    std::atomic<bool> recovery_failed_{false};  ///< and none has succeeded since
 
     // The writer's thread only.
     unix_us last_recorded_at_;

@@ -8,6 +8,7 @@
 //           blocking for as long as the disk takes, never waiting for the writer.
 #pragma once
 
+#include "base/clock.hpp"
 #include "base/result.hpp"
 #include "store/errc.hpp"
 #include "store/event.hpp"
@@ -115,6 +116,9 @@ public:
 
     /// A reader for the calling thread; give it back (destroy it) on the same thread, soon.
     [[nodiscard]] virtual result<std::unique_ptr<view_reader>> read() = 0;
+    /// How long it has not been possible to learn what other servers have changed; zero as long as
+    /// that is known as usual, or where there are no others. Quick, on any thread.
+    [[nodiscard]] virtual monotonic::duration unseen_for() const noexcept { return {}; }
     virtual void stop() = 0;
 };
 

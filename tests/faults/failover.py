@@ -2,7 +2,8 @@
 """A primary and a synchronous standby, both real: under load the primary is killed and the standby promoted.
 
 The server goes on by itself: writes are refused with 503 and Retry-After meanwhile, none that was acknowledged is lost, and
-the load finds its way again. The old primary that comes back alone is refused, by the running server and by one that starts.
+the load finds its way again; cached reads are served meanwhile, with their age. The old primary that comes back alone is
+refused, by the running server and by one that starts.
 
 usage: failover.py [--build DIR] [--seed N]
 """
@@ -22,6 +23,8 @@ from one_run import one_run  # noqa: E402
 from postgres import postgres, url_of_several  # noqa: E402
 
 SCHEMA = "served"
+CALM = "calm"
+VALUE = f"/v1/queries/counter.value?id={CALM}"
 PROBES = 5
 
 
@@ -32,6 +35,28 @@ def write(server, book, dice):
     answer = server.client().ask("POST", wanted.target, wanted.text())
     book.answered(wanted, answer.status, answer.json())
     return answer
+
+
+def warm(server, book):
+    """A counter that nobody else touches, its value in the query cache."""
+    wanted = clients.command("counter.increment", CALM, {"by": 1})
+    book.sent(wanted)
+    one = server.client()
+    answer = one.ask("POST", wanted.target, wanted.text())
+    book.answered(wanted, answer.status, answer.json())
+    position = answer.json()["position"]
+    for target in (f"{VALUE}&min_position={position}", VALUE):
+        checks.demand(one.ask("GET", target).status == 200, "a query is not answered")
+
+
+def served_meanwhile(server):
+    """What is in the query cache is still given, with its age."""
+    def aged():
+        answer = server.client().ask("GET", VALUE)
+        checks.demand(answer.status == 200, f"a cached query without a primary is answered {answer.status}: {answer.body[:300]!r}")
+        checks.demand(answer.json()["data"] == {"value": 1}, f"a cached query is answered wrongly: {answer.body!r}")
+        return answer.header("age")
+    flexcore.wait_until(aged, "the age of a cached answer")
 
 
 def refused_meanwhile(server, book, dice):
@@ -63,11 +88,13 @@ def run(options, dice):
     with postgres(build, fsync=True) as primary, primary.standby("second", synchronous=True) as second:
         both = {"store.url": url_of_several([primary, second]), "store.schema": SCHEMA, "store.connect_timeout_ms": 2000}
         with flexcore.server(build, ["counter", "orders"], both) as server:
+            warm(server, book)
             running = clients.load(server.port, book, dice)
             flexcore.wait_until(lambda: book.count()[1] > 200, "acknowledgements under load")
             primary.kill()
             running.end()
             refused_meanwhile(server, book, dice)
+            served_meanwhile(server)
             second.promote()
             promoted_at = time.monotonic()
             flexcore.wait_until(lambda: write(server, book, dice).status == 201, "a write after the promotion")

@@ -93,17 +93,20 @@ struct connection::state {
     result<pqxx::result> guarded(std::string_view attempted, Work work) {
         if (broken) return fail(store_errc::unavailable, "the database session has ended");
         timed_out = false;
+        watch::guard overdue{*settings.overdue, asks(), session.sock(),
+                             monotonic::now() + settings.statement_timeout + grace};
         try {
-            const watch::guard overdue{*settings.overdue, session.sock(),
-                                       monotonic::now() + settings.statement_timeout + grace};
             take_answer();
             pqxx::nontransaction plain{session};
-            return work(plain);
+            auto answer = work(plain);
+            overdue.answered();
+            return answer;
         } catch (const pqxx::broken_connection& e) {
             broken = true;
             return fail(store_errc::unavailable, "the connection to the database was lost",
                         fmt::format("{}: {}", attempted, one_line(e.what())));
         } catch (const pqxx::sql_error& e) {
+            overdue.answered();
             if (!session.is_open()) broken = true;
             timed_out = e.sqlstate() == "57014";
             return fail(failure_of(e, attempted));
@@ -119,11 +122,17 @@ struct connection::state {
         // Else the pipeline would open a connection to cancel what is done already. A server that
         // has gone silent does not hold up whoever stops.
         try {
-            const watch::guard overdue{*settings.overdue, session.sock(), monotonic::now() + grace};
+            watch::guard overdue{*settings.overdue, asks(), session.sock(),
+                                 monotonic::now() + grace};
             take_answer();
+            overdue.answered();
         } catch (const std::exception&) {
             pending.reset();
         }
+    }
+
+    [[nodiscard]] watch::what asks() const noexcept {
+        return settings.read_only ? watch::what::read : watch::what::write;
     }
 
     void take_answer() {
@@ -165,6 +174,8 @@ result<std::unique_ptr<connection>> connection::open(const connection_settings& 
                                                      const std::string& host) {
     std::unique_ptr<state> made;
     try {
+        // Answered or not: what is run first on it will tell.
+        const watch::guard begun{*settings.overdue, watch::what::connect, -1, no_deadline};
         made = std::make_unique<state>(settings, host);
     } catch (const std::exception& e) {
         return fail(failure_to_connect(settings.where, e.what()));

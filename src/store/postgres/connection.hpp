@@ -37,7 +37,7 @@ struct connection_settings {
     std::string schema = "flexcore";
     std::chrono::milliseconds statement_timeout{30'000};  ///< the server's; ours a second later
     bool read_only = false;
-    std::shared_ptr<watch> overdue;  ///< shared by all sessions of a store
+    std::shared_ptr<watch> overdue = {};  ///< shared by all sessions of a store; never null
     /// Asked when a session is set up: may this server be used?
     std::function<result<void>(connection&)> accepts = {};
 };

@@ -2,13 +2,24 @@
 
 #include "store/postgres/event_reader.hpp"
 #include "store/postgres/event_writer.hpp"
+#include "store/postgres/pulse.hpp"
+
+#include <fmt/format.h>
 
 namespace flexcore::store::postgres {
 namespace {
 
 constexpr const char* health_name = "store";
 
-telemetry::health_report report(writer_condition condition) {
+telemetry::health_report report(const watch& heard, const event_writer& backend,
+                                writer_condition condition) {
+    if (heard.silent()) {
+        const auto quiet = std::chrono::floor<std::chrono::seconds>(heard.quiet_for());
+        return {telemetry::health::unhealthy,
+                fmt::format("the database has not answered for {} s", quiet.count())};
+    }
+    if (condition != writer_condition::fenced && backend.hangs())
+        return {telemetry::health::unhealthy, "the database keeps the log waiting"};
     switch (condition) {
         case writer_condition::well:
             return {};
@@ -27,6 +38,7 @@ public:
                  telemetry::health_registry& health)
         : health_{health},
           rules_{std::move(rules)},
+          heard_{settings.writing.overdue},
           reader_{settings.readers, settings.clock},
           backend_{std::move(backend)},
           writer_{*backend_,
@@ -34,8 +46,10 @@ public:
                   metrics,
                   backend_->head().pos,
                   backend_->head().recorded_at,
-                  settings.clock} {
-        health_.add(health_name, true, [this] { return report(writer_.condition()); });
+                  settings.clock},
+          pulse_{settings.writing, settings.readers} {
+        health_.add(health_name, true,
+                    [this] { return report(*heard_, *backend_, writer_.condition()); });
     }
     ~postgres_log() override {
         health_.remove(health_name);
@@ -88,9 +102,11 @@ public:
 private:
     telemetry::health_registry& health_;
     const std::shared_ptr<rule_board> rules_;
+    const std::shared_ptr<const watch> heard_;
     event_reader reader_;
     const std::unique_ptr<event_writer> backend_;
     log_writer writer_;
+    pulse pulse_;
 };
 
 }  // namespace

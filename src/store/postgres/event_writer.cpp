@@ -18,6 +18,8 @@ constexpr std::size_t names_kept_max = 32'768;
 constexpr int unlocked_tries_max = 3;
 constexpr auto resolve_max = std::chrono::seconds{10};  // from when the batch was sent
 constexpr auto resolve_min = std::chrono::seconds{2};
+// What takes longer waits for somebody: a lock, a standby that does not confirm.
+constexpr auto work_usual = std::chrono::seconds{5};
 
 constexpr sql append_batch{
     "append_batch",
@@ -76,7 +78,21 @@ void event_writer::forget_everything() {
     streams_.clear();
 }
 
+event_writer::at_work::at_work(std::atomic<monotonic::rep>& since) : since_{since} {
+    since_ = monotonic::now().time_since_epoch().count();
+}
+
+event_writer::at_work::~at_work() { since_ = 0; }
+
+bool event_writer::hangs() const noexcept {
+    if (settings_.database.overdue->silent()) return true;
+    const auto since = works_since_.load();
+    return since != 0 &&
+           monotonic::now() - monotonic::time_point{monotonic::duration{since}} > work_usual;
+}
+
 result<void> event_writer::write(write_batch& batch) {
+    const at_work from_now_on{works_since_};
     auto done = believing([&] { return write_decided(batch); });
     if (!done) {
         if (db_) db_->roll_back();
@@ -100,10 +116,12 @@ result<void> event_writer::write_decided(write_batch& batch) {
     unresolved_ = false;
     for (int tries = 0;; ++tries) {
         const bool locked = tries >= unlocked_tries_max;
+        const auto begun = monotonic::now();
         const auto done = try_once(batch, look, locked);
         if (locked) db_->roll_back();  // nothing to do when it was committed
         if (done && *done == tried::written) {
             settle(batch);
+            settings_.database.overdue->seen(begun);
             poll_at_ = monotonic::now() + settings_.poll;
             return {};
         }
@@ -289,12 +307,14 @@ result<bool> event_writer::resolve_once(const write_batch& batch, const uuid& to
 }
 
 result<log_backend::recovered> event_writer::recover(position known_head) {
+    const at_work from_now_on{works_since_};
     auto back = believing([&] { return recover_from(known_head); });
     if (!back && db_) db_->roll_back();
     return back;
 }
 
 result<log_backend::recovered> event_writer::recover_from(position known_head) {
+    const auto begun = monotonic::now();
     forget_everything();
     foreign_ = {};
     if (auto ok = connect(); !ok) return fail(ok.error());
@@ -320,6 +340,7 @@ result<log_backend::recovered> event_writer::recover_from(position known_head) {
     head_ = *head;
     ++head_.changes;
     if (auto ok = load_rules(); !ok) return fail(ok.error());
+    settings_.database.overdue->seen(begun);
     return recovered{
         .head = head_.pos, .last_recorded_at = head_.recorded_at, .surprising = nullptr};
 }

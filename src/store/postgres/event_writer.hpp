@@ -12,7 +12,7 @@
 //           end, looks, and moves `changes` on, so that a statement still under way cannot succeed
 //           later. Only then anybody is answered. When no session can be had for `resolve_max` all
 //           are told `unavailable`.
-// Threads:  the log writer's, but for `open`.
+// Threads:  the log writer's, but for `open` and `hangs`.
 #pragma once
 
 #include "store/append_decision_impl.hpp"
@@ -23,6 +23,7 @@
 #include "store/postgres/standing.hpp"
 #include "store/rule_board_impl.hpp"
 
+#include <atomic>
 #include <deque>
 #include <map>
 #include <set>
@@ -54,6 +55,7 @@ public:
     result<recovered> recover(position known_head) override;
     foreign_commits take_foreign() override;
     result<deadline> tidy(bool idle) override;
+    [[nodiscard]] bool hangs() const noexcept override;
     void close() override;
 
 private:
@@ -75,6 +77,16 @@ private:
         unix_us expires_at = 0;
     };
     using id_in_tenant = std::pair<std::uint64_t, uuid>;
+    class at_work {
+    public:
+        explicit at_work(std::atomic<monotonic::rep>& since);
+        ~at_work();
+        at_work(const at_work&) = delete;
+        at_work& operator=(const at_work&) = delete;
+
+    private:
+        std::atomic<monotonic::rep>& since_;
+    };
 
     explicit event_writer(event_writer_settings settings);
     // The same, unless a row cannot be read.
@@ -104,6 +116,8 @@ private:
     [[nodiscard]] result<void> catch_up();
     [[nodiscard]] result<void> learn(const log_head& upto);
     void note(const recorded_event&);
+    [[nodiscard]] result<void> look_at_others();
+    [[nodiscard]] result<void> tidy_idly();
     [[nodiscard]] result<void> purge_expired_keys(bool idle);
 
     // What has to be asked before: event_writer_facts.cpp
@@ -176,7 +190,10 @@ private:
     deadline poll_at_{};
     deadline save_at_{};
     deadline purge_at_{};
+    deadline rests_until_{};   ///< nothing is asked before, while nobody writes
+    bool more_to_do_ = false;  ///< to purge or to reclaim
     backoff pace_;
+    std::atomic<monotonic::rep> works_since_{0};  ///< when what is at hand was begun; 0: nothing
 };
 
 }  // namespace flexcore::store::postgres

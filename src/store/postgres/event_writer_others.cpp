@@ -122,33 +122,62 @@ void event_writer::note(const recorded_event& event) {
 
 foreign_commits event_writer::take_foreign() { return std::exchange(foreign_, {}); }
 
+/// What others have written meanwhile.
+result<void> event_writer::look_at_others() {
+    const auto begun = monotonic::now();
+    poll_at_ = begun + settings_.poll;
+    if (!db_ || !db_->usable()) {
+        if (auto ok = connect(); !ok) return ok;
+    }
+    const auto head = read_head(false);
+    if (!head) return fail(head.error());
+    if (head->changes != head_.changes) {
+        if (auto ok = catch_up(); !ok) return ok;
+    }
+    settings_.database.overdue->seen(begun);
+    return {};
+}
+
+/// Of what is due, what has been for longest: one statement a second, unless there is work to do.
+result<void> event_writer::tidy_idly() {
+    const deadline first = std::min({poll_at_, purge_at_, reclaimer_.next()});
+    const auto now = monotonic::now();
+    if (first > now || rests_until_ > now) return {};
+    if (first == poll_at_ || !db_ || !db_->usable()) {
+        if (auto ok = look_at_others(); !ok) return ok;
+    } else if (first == purge_at_) {
+        if (auto ok = purge_expired_keys(true); !ok) return ok;
+        more_to_do_ = purge_at_ <= monotonic::now();
+    } else {
+        if (auto ok = reclaimer_.step(*db_, settings_.clock(), true); !ok) return ok;
+        more_to_do_ = reclaimer_.next() <= monotonic::now();
+    }
+    if (!more_to_do_) rests_until_ = now + settings_.poll;
+    return {};
+}
+
 result<deadline> event_writer::tidy(bool idle) {
+    const at_work from_now_on{works_since_};
     return believing([&] { return look_after(idle); });
 }
 
 result<deadline> event_writer::look_after(bool idle) {
-    if (idle && monotonic::now() >= poll_at_) {
-        poll_at_ = monotonic::now() + settings_.poll;
-        if (!db_ || !db_->usable()) {
-            if (auto ok = connect(); !ok) return fail(ok.error());
-        }
-        const auto head = read_head(false);
-        if (!head) return fail(head.error());
-        if (head->changes != head_.changes) {
-            if (auto ok = catch_up(); !ok) return fail(ok.error());
-        }
-    }
     if (monotonic::now() >= save_at_) {
         save_at_ = monotonic::now() + settings_.poll;
         settings_.known->save();
     }
-    if (monotonic::now() >= purge_at_) {
-        if (auto ok = purge_expired_keys(idle); !ok) return fail(ok.error());
+    if (idle) {
+        if (auto ok = tidy_idly(); !ok) return fail(ok.error());
+    } else {
+        if (monotonic::now() >= purge_at_) {
+            if (auto ok = purge_expired_keys(false); !ok) return fail(ok.error());
+        }
+        if (monotonic::now() >= reclaimer_.next() && db_ && db_->usable()) {
+            if (auto ok = reclaimer_.step(*db_, settings_.clock(), false); !ok)
+                return fail(ok.error());
+        }
     }
-    if (monotonic::now() >= reclaimer_.next() && db_ && db_->usable()) {
-        if (auto ok = reclaimer_.step(*db_, settings_.clock(), idle); !ok) return fail(ok.error());
-    }
-    return std::min({poll_at_, purge_at_, reclaimer_.next()});
+    return std::max(rests_until_, std::min({poll_at_, purge_at_, reclaimer_.next()}));
 }
 
 result<void> event_writer::purge_expired_keys(bool idle) {

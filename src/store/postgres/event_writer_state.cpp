@@ -13,12 +13,17 @@ constexpr sql event_by_position{
     "SELECT position, stream, version, place, recorded_at FROM events WHERE position = $1 "
     "UNION ALL SELECT position, stream, version, place, recorded_at FROM removed_ids "
     "WHERE position = $1"};
+// Of the events before $2, or, when none is known, of those from there on: what was removed lies
+// below what is there. $3: the stream's last version, when nothing is known of its events.
 constexpr sql version_at{
     "version_at",
     "SELECT coalesce((SELECT version FROM events WHERE stream = $1 AND position < $2 "
     "ORDER BY version DESC LIMIT 1), "
+    "(SELECT version FROM removed_ids WHERE stream = $1 AND position < $2 "
+    "ORDER BY position DESC LIMIT 1), "
     "(SELECT version - 1 FROM removed_ids WHERE stream = $1 AND position >= $2 "
-    "ORDER BY position LIMIT 1), 0)"};
+    "ORDER BY position LIMIT 1), "
+    "(SELECT version - 1 FROM events WHERE stream = $1 ORDER BY version LIMIT 1), $3)"};
 
 }  // namespace
 
@@ -112,15 +117,13 @@ std::optional<log_state::known_event> event_writer::event_at(position at) {
 
 version event_writer::version_before(const stream_state& state, position before) {
     if (state.id == 0) return 0;
-    if (before > head_.pos) {
-        version ver = state.ver;
-        for (const auto& one : pending_) {
-            if (one.known.stream == state.id && one.known.pos >= before)
-                ver = std::min(ver, one.known.ver - 1);
-        }
-        return ver;
+    version ver = state.ver;
+    for (const auto& one : pending_) {
+        if (one.known.stream == state.id && one.known.pos >= before)
+            ver = std::min(ver, one.known.ver - 1);
     }
-    const auto rows = asked(version_at, params{}.add(state.id).add(before));
+    if (before > head_.pos) return ver;
+    const auto rows = asked(version_at, params{}.add(state.id).add(before).add(ver));
     return rows ? (*rows)[0][0].as<version>() : 0;
 }
 

@@ -44,6 +44,19 @@ deadline reclaimer::next() const noexcept {
     return rules_->has_any() ? due_ : no_deadline;
 }
 
+/// Ids of what was removed long ago, a part of them.
+result<void> reclaimer::forget(connection& db, unix_us now) {
+    const auto forgotten = db.run(forget_ids, params{}.add(now).add(ids_per_step));
+    if (!forgotten) return fail(forgotten.error());
+    forgetting_ = forgotten->affected_rows() == ids_per_step;
+    if (forgetting_) {
+        due_ = monotonic::now() + std::chrono::seconds{1};
+    } else if (changed_) {
+        due_ = monotonic::now() + pause_busy;
+    }
+    return {};
+}
+
 result<void> reclaimer::step(connection& db, unix_us now, bool idle) {
     // Before anything is removed: a category may be new, and its streams' rules old.
     if (rules_->any_unsaved()) {
@@ -51,6 +64,8 @@ result<void> reclaimer::step(connection& db, unix_us now, bool idle) {
     }
     if (!rules_->has_any() || monotonic::now() < due_) return {};
     due_ = monotonic::now() + between_passes;  // also when it fails
+    if (forgetting_) return forget(db, now);
+    if (at_stream_ == 0) changed_ = false;
     const auto rows = db.run(reclaim, params{}
                                           .add(at_stream_)
                                           .add(now)
@@ -59,19 +74,14 @@ result<void> reclaimer::step(connection& db, unix_us now, bool idle) {
                                           .add(streams_per_step));
     if (!rows) return fail(rows.error());
     const auto row = (*rows)[0];
+    const bool removed = !row[0].is_null() && row[1].as<int>() != 0;
     if (row[0].is_null()) {
         at_stream_ = 0;
-        const auto forgotten = db.run(forget_ids, params{}.add(now).add(ids_per_step));
-        if (!forgotten) return fail(forgotten.error());
-        if (forgotten->affected_rows() < ids_per_step) {
-            due_ = monotonic::now() + between_passes;
-            return {};
-        }
+        forgetting_ = true;  // the pass is over
     } else {
         at_stream_ = row[0].as<std::uint64_t>();
         if (removed_ != nullptr) removed_->add(row[1].as<double>());
     }
-    const bool removed = !row[0].is_null() && row[1].as<int>() != 0;
     // One statement a second when there is nothing to do.
     due_ = monotonic::now() + (!removed ? monotonic::duration{std::chrono::seconds{1}}
                                : idle   ? monotonic::duration{}

@@ -20,8 +20,11 @@ public:
     /// Categories that are kept, as the database knows them.
     [[nodiscard]] result<void> load(connection&);
     /// Rules have changed: a pass goes on or begins soon.
-    void rules_changed() noexcept { due_ = std::min(due_, monotonic::now() + pause_busy); }
-    /// Takes a step when one is due. `idle`: nobody waits for appends.
+    void rules_changed() noexcept {
+        due_ = std::min(due_, monotonic::now() + pause_busy);
+        changed_ = true;
+    }
+    /// Takes a step when one is due, one statement. `idle`: nobody waits for appends.
     [[nodiscard]] result<void> step(connection&, unix_us now, bool idle);
     /// When `step` wants to be called again.
     [[nodiscard]] deadline next() const noexcept;
@@ -30,10 +33,13 @@ private:
     static constexpr std::chrono::milliseconds pause_busy{100};
 
     [[nodiscard]] result<void> save_kept(connection&);
+    [[nodiscard]] result<void> forget(connection&, unix_us now);
 
     const std::shared_ptr<rule_board> rules_;
     telemetry::counter* const removed_;
     std::uint64_t at_stream_ = 0;  ///< up to here in this pass
+    bool forgetting_ = false;      ///< the pass is over, but for ids of what was removed
+    bool changed_ = false;         ///< rules have, since the pass began
     deadline due_{};
 };
 

@@ -4,6 +4,13 @@
 #include <random>
 
 namespace flexcore::store::postgres {
+namespace {
+
+error no_answer() {
+    return {store_errc::unavailable, "the database is not available", "it does not answer"};
+}
+
+}  // namespace
 
 void backoff::failed() {
     using std::chrono::nanoseconds;
@@ -67,6 +74,8 @@ sessions::sessions(connection_settings settings, const session_limits& limits)
 sessions::~sessions() { close(); }
 
 result<sessions::loan> sessions::lend() {
+    const watch& heard = *shared_->settings.overdue;
+    if (heard.silent()) return fail(no_answer());
     std::unique_lock lock{shared_->mutex};
     const auto until = monotonic::now() + shared_->limits.wait_max;
     const auto may_go_on = [this] {
@@ -77,6 +86,7 @@ result<sessions::loan> sessions::lend() {
         return fail(store_errc::busy, "all sessions with the database are in use");
     }
     if (shared_->closed) return fail(store_errc::stopped, "the store is closed");
+    if (heard.silent()) return fail(no_answer());  // meanwhile
     if (!shared_->idle.empty()) {
         auto session = std::move(shared_->idle.back());
         shared_->idle.pop_back();

@@ -2,8 +2,8 @@
 //
 // Threads:  any; a loan is used and given back on one thread at a time.
 // Errors:   busy when all are lent for longer than `wait_max`; unavailable when none can be opened:
-//           after a failure everybody is told so at once until the next try is due, so that
-//           nobody's request waits for a time-out of its own.
+//           after a failure everybody is told so at once until the next try is due, and while the
+//           database is silent, so that nobody's request waits for a time-out of its own.
 // Lifetime: loans may outlive `close`; their connections are closed when they come back.
 #pragma once
 

@@ -11,7 +11,8 @@ namespace {
 class postgres_views final : public view_store {
 public:
     postgres_views(connection_settings writing, std::shared_ptr<sessions> readers)
-        : readers_{std::make_shared<view_moments>(readers)},
+        : heard_{writing.overdue},
+          readers_{std::make_shared<view_moments>(readers)},
           writer_{std::move(writing), std::move(readers), readers_} {}
     ~postgres_views() override { stop(); }
 
@@ -35,12 +36,14 @@ public:
         if (stopped_) return fail(views_stopped());
         return readers_->read();
     }
+    monotonic::duration unseen_for() const noexcept override { return heard_->unseen_for(); }
     void stop() override {
         stopped_ = true;
         writer_.stop();
     }
 
 private:
+    const std::shared_ptr<const watch> heard_;
     const std::shared_ptr<view_moments> readers_;
     view_writer writer_;
     std::atomic<bool> stopped_{false};

@@ -3,9 +3,20 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
-namespace flexcore::store::postgres {
+#include <algorithm>
 
-watch::watch() : thread_{[this] { run(); }} {
+namespace flexcore::store::postgres {
+namespace {
+
+monotonic::rep ticks(monotonic::time_point at) noexcept { return at.time_since_epoch().count(); }
+
+monotonic::duration since(monotonic::rep at) noexcept {
+    return monotonic::now() - monotonic::time_point{monotonic::duration{at}};
+}
+
+}  // namespace
+
+watch::watch() : seen_{ticks(monotonic::now())}, thread_{[this] { run(); }} {
     pthread_setname_np(thread_.native_handle(), "fc-pg-watch");
 }
 
@@ -18,31 +29,60 @@ watch::~watch() {
     thread_.join();
 }
 
-watch::guard::guard(watch& of, int socket, deadline until) : of_{of}, entry_{until, socket} {
+watch::guard::guard(watch& of, what is, int socket, deadline until)
+    : of_{of}, what_{is}, socket_{socket}, until_{until} {
     bool earlier = false;
     {
         const std::lock_guard lock{of_.mutex_};
-        of_.watched_.insert(entry_);
-        earlier = until < of_.waits_until_;
+        of_.under_way_.insert(this);
+        if (of_.quiet_since_ == never) of_.quiet_since_ = ticks(begun_);
+        earlier = of_.ends_at(*this) < of_.waits_until_;
     }
     if (earlier) of_.wake_.notify_one();
 }
 
 watch::guard::~guard() {
     const std::lock_guard lock{of_.mutex_};
-    of_.watched_.erase(entry_);
+    of_.under_way_.erase(this);
+    // Without an answer it stays quiet: a server that is gone says nothing, however often it is
+    // asked.
+    if (answered_) of_.quiet_since_ = of_.under_way_.empty() ? never : ticks(monotonic::now());
+}
+
+monotonic::duration watch::quiet_for() const noexcept {
+    const auto at = quiet_since_.load();
+    return at == never ? monotonic::duration{} : since(at);
+}
+
+void watch::seen(monotonic::time_point at) noexcept { seen_ = ticks(at); }
+
+monotonic::duration watch::unseen_for() const noexcept {
+    const auto ago = since(seen_.load());
+    return ago <= unseen_usual ? monotonic::duration{} : ago;
+}
+
+/// Reads are repeated without harm: in a silence they do not wait for their own time-out.
+deadline watch::ends_at(const guard& one) const noexcept {
+    if (one.what_ == what::connect || one.ended_) return no_deadline;
+    const auto quiet = quiet_since_.load();
+    if (one.what_ == what::write || quiet == never) return one.until_;
+    const monotonic::time_point begun{monotonic::duration{quiet}};
+    return std::min(one.until_, std::max(one.begun_, begun) + silence_max);
 }
 
 void watch::run() {
     std::unique_lock lock{mutex_};
     while (!stopping_) {
-        while (!watched_.empty() && watched_.begin()->first <= monotonic::now()) {
-            // Under the lock: its guard, and so its owner, cannot close the socket meanwhile.
-            ::shutdown(watched_.begin()->second, SHUT_RDWR);
-            watched_.erase(watched_.begin());
+        waits_until_ = no_deadline;
+        for (guard* one : under_way_) {
+            if (ends_at(*one) <= monotonic::now()) {
+                // Under the lock: its guard, and so its owner, cannot close the socket meanwhile.
+                ::shutdown(one->socket_, SHUT_RDWR);
+                one->ended_ = true;
+            }
+            waits_until_ = std::min(waits_until_, ends_at(*one));
         }
-        waits_until_ = watched_.empty() ? no_deadline : watched_.begin()->first;
-        if (watched_.empty()) {
+        if (waits_until_ == no_deadline) {
             wake_.wait(lock);
         } else {
             wake_.wait_until(lock, waits_until_);

@@ -33,8 +33,33 @@ void set_progress::answer(bool how) {
     done(how);
 }
 
+unseen_views::~unseen_views() = default;
+
+result<std::vector<store::generation>> unseen_views::generations() { return of_.generations(); }
+result<store::generation> unseen_views::create(std::string_view projection, std::uint32_t version,
+                                               const std::vector<store::model_spec>& models) {
+    return of_.create(projection, version, models);
+}
+result<void> unseen_views::serve(store::generation_id id) { return of_.serve(id); }
+result<void> unseen_views::drop(store::generation_id id) { return of_.drop(id); }
+result<void> unseen_views::set_paused(std::string_view projection, bool paused) {
+    return of_.set_paused(projection, paused);
+}
+result<void> unseen_views::set_stopped(store::generation_id id, std::string_view why) {
+    return of_.set_stopped(id, why);
+}
+result<std::unique_ptr<store::view_transaction>> unseen_views::begin(store::generation_id id,
+                                                                     store::position expected) {
+    return of_.begin(id, expected);
+}
+result<std::unique_ptr<store::view_reader>> unseen_views::read() {
+    if (away) return fail(store::store_errc::unavailable, "the test says so");
+    return of_.read();
+}
+void unseen_views::stop() { of_.stop(); }
+
 query_world::query_world(bus::query_settings settings)
-    : queries{settings, *store.views, progress, changes, everybody, workers, timers, metrics} {
+    : queries{settings, rows, progress, changes, everybody, workers, timers, metrics} {
     auto made = store.views->create(
         "p", 1, {{.name = "items", .indexed = {"n"}}, {.name = "hidden", .indexed = {}}});
     REQUIRE(made);
@@ -44,11 +69,11 @@ query_world::query_world(bus::query_settings settings)
 query_world::~query_world() { stop(); }
 
 void query_world::put(const std::string& key, const std::string& json, bool bump) {
-    auto rows = store.views->begin(generation.id, checkpoint);
-    if (!rows) throw std::runtime_error{rows.error().client};
+    auto change = store.views->begin(generation.id, checkpoint);
+    if (!change) throw std::runtime_error{change.error().client};
     ++checkpoint;
-    auto ok = (*rows)->put("default", "items", key, json, checkpoint);
-    if (ok) ok = (*rows)->commit(checkpoint);
+    auto ok = (*change)->put("default", "items", key, json, checkpoint);
+    if (ok) ok = (*change)->commit(checkpoint);
     if (!ok) throw std::runtime_error{ok.error().client};
     if (bump) this->bump(key);
 }

@@ -37,7 +37,32 @@ public:
     deadline until{};  ///< of the last wait, under mutex
 };
 
+/// The rows of another store; the test says since when others may have changed them unseen.
+class unseen_views final : public store::view_store {
+public:
+    explicit unseen_views(store::view_store& of) : of_{of} {}
+    ~unseen_views() override;
+    result<std::vector<store::generation>> generations() override;
+    result<store::generation> create(std::string_view projection, std::uint32_t version,
+                                     const std::vector<store::model_spec>&) override;
+    result<void> serve(store::generation_id) override;
+    result<void> drop(store::generation_id) override;
+    result<void> set_paused(std::string_view projection, bool) override;
+    result<void> set_stopped(store::generation_id, std::string_view why) override;
+    result<std::unique_ptr<store::view_transaction>> begin(store::generation_id,
+                                                           store::position) override;
+    result<std::unique_ptr<store::view_reader>> read() override;
+    monotonic::duration unseen_for() const noexcept override { return unseen.load(); }
+    void stop() override;
+    std::atomic<monotonic::duration> unseen{};
+    std::atomic<bool> away{false};  ///< reads fail
+
+private:
+    store::view_store& of_;
+};
+
 struct query_world : world {
+    unseen_views rows{*store.views};
     bus::change_counters changes;
     bus::allow_all everybody;
     set_progress progress;

@@ -11,6 +11,7 @@ namespace {
 class scripted_backend final : public log_backend {
 public:
     result<void> write(write_batch& batch) override {
+        if (auto* const wait_for = gate.exchange(nullptr)) wait_for->get_future().wait();
         std::lock_guard lock{mutex_};
         ++writes;
         sizes.push_back(batch.entries.size());
@@ -28,6 +29,7 @@ public:
         return {};
     }
     result<recovered> recover(position known_head) override {
+        if (++recoveries_begun == 2 && recovery_gate != nullptr) recovery_gate->get_future().wait();
         std::lock_guard lock{mutex_};
         ++recoveries;
         if (recoveries_to_fail > 0) {
@@ -56,6 +58,7 @@ public:
         changed.notify_all();
         return idle_tidies < idle_tidies_wanted ? monotonic::now() : no_deadline;
     }
+    [[nodiscard]] bool hangs() const noexcept override { return hanging; }
     void close() override { closed = true; }
 
     std::mutex mutex_;
@@ -65,6 +68,9 @@ public:
     foreign_commits foreign;
     bool alone = false;
     std::vector<std::size_t> sizes;  ///< of the batches
+    std::atomic<std::promise<void>*> gate{nullptr};  ///< the next write waits for it
+    std::promise<void>* recovery_gate = nullptr;     ///< the second recovery does
+    std::atomic<int> recoveries_begun{0};
     int recoveries_to_fail = 0;
     position surprise = 0;
     int writes = 0;
@@ -73,6 +79,7 @@ public:
     int idle_tidies_wanted = 0;
     int busy_tidies = 0;
     bool closed = false;
+    std::atomic<bool> hanging{false};
 };
 
 result<append_outcome> write_one(log_writer& writer) {
@@ -216,6 +223,45 @@ TEST_CASE("log writer: a fenced writer answers the queue when it stops", "[store
     writer.stop();
     CHECK(answered == 10);
     CHECK(backend.closed);
+}
+
+TEST_CASE("log writer: while the backend hangs nobody begins to wait", "[store][writer]") {
+    scripted_backend backend;
+    std::promise<void> answer_at_last;
+    backend.gate = &answer_at_last;
+    telemetry::metrics metrics;
+    log_writer writer{backend, {}, metrics, 0, 0};
+    std::promise<result<append_outcome>> first;
+    writer.append(build({.appends = {{.stream = "s"}}}),
+                  [&](result<append_outcome> answer) { first.set_value(std::move(answer)); });
+    backend.hanging = true;
+    CHECK(code_of(write_one(writer)) == make_error_code(store_errc::unavailable));
+    CHECK(code_of(write_one(writer)) == make_error_code(store_errc::unavailable));
+    backend.hanging = false;
+    answer_at_last.set_value();
+    CHECK(value(first.get_future().get()).pos == 1);
+    CHECK(value(write_one(writer)).pos == 2);
+}
+
+TEST_CASE("log writer: once recovering has failed, nobody waits for the next try",
+          "[store][writer]") {
+    scripted_backend backend;
+    std::promise<void> second_try;
+    backend.recovery_gate = &second_try;
+    backend.next_failure = store_errc::unavailable;
+    backend.recoveries_to_fail = 1;
+    telemetry::metrics metrics;
+    log_writer writer{backend, {}, metrics, 0, 0};
+    CHECK_FALSE(write_one(writer));
+    // Its own thread tries again, and waits there.
+    const auto give_up = monotonic::now() + std::chrono::seconds{30};
+    while (backend.recoveries_begun < 2) {
+        REQUIRE(monotonic::now() < give_up);
+        std::this_thread::yield();
+    }
+    CHECK(code_of(write_one(writer)) == make_error_code(store_errc::unavailable));
+    second_try.set_value();
+    CHECK(write_in_the_end(writer).pos == 1);
 }
 
 TEST_CASE("log writer: its numbers are counted", "[store][writer]") {

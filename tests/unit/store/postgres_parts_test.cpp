@@ -7,6 +7,9 @@
 
 #include <catch2/catch.hpp>
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <cmath>
 #include <limits>
 #include <random>
@@ -16,6 +19,22 @@ using namespace flexcore::store;            // NOLINT
 using namespace flexcore::store::postgres;  // NOLINT
 
 namespace {
+
+/// Two ends; what is shut down at one is over at the other.
+struct socket_pair {
+    socket_pair() { REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0); }
+    ~socket_pair() {
+        ::close(ends[0]);
+        ::close(ends[1]);
+    }
+    socket_pair(const socket_pair&) = delete;
+    socket_pair& operator=(const socket_pair&) = delete;
+    [[nodiscard]] bool is_over(int how) const {
+        char byte = 0;
+        return ::recv(ends[1], &byte, 1, how) == 0;
+    }
+    int ends[2]{};
+};
 
 std::strong_ordering bytewise(const std::string& left, const std::string& right) {
     return left.compare(right) <=> 0;
@@ -121,6 +140,40 @@ TEST_CASE("row cache: keeps what is used, forgets the rest, within its bytes",
     CHECK(kept < 600);
     rows.forget("hot");
     CHECK(rows.find("hot") == nullptr);
+}
+
+TEST_CASE("watch: in a silence reads are given up, writes keep their time", "[store][postgres]") {
+    watch heard;
+    const socket_pair read;
+    const socket_pair write;
+    CHECK(heard.quiet_for() == monotonic::duration{});
+    {
+        const watch::guard writes{heard, watch::what::write, write.ends[0], no_deadline};
+        {
+            const watch::guard connects{heard, watch::what::connect, -1, no_deadline};
+            const watch::guard reads{heard, watch::what::read, read.ends[0], no_deadline};
+            CHECK(read.is_over(0));  // waits for it
+            CHECK(heard.silent());
+            CHECK_FALSE(write.is_over(MSG_DONTWAIT));
+        }
+        // That they have ended is no answer.
+        CHECK(heard.silent());
+        watch::guard{heard, watch::what::connect, -1, no_deadline}.answered();
+        CHECK_FALSE(heard.silent());
+    }
+    CHECK(heard.quiet_for() > monotonic::duration{});
+    watch::guard{heard, watch::what::read, -1, no_deadline}.answered();
+    CHECK(heard.quiet_for() == monotonic::duration{});
+}
+
+TEST_CASE("watch: a statement beyond its time is ended, whatever else is answered",
+          "[store][postgres]") {
+    watch heard;
+    const socket_pair write;
+    watch::guard overdue{heard, watch::what::write, write.ends[0],
+                         monotonic::now() + std::chrono::milliseconds{20}};
+    watch::guard{heard, watch::what::read, -1, no_deadline}.answered();
+    CHECK(write.is_over(0));
 }
 
 TEST_CASE("backoff: pauses grow to a bound, and begin anew after a success", "[store][postgres]") {

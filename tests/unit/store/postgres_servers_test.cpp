@@ -1,4 +1,5 @@
 // Several servers on one log, and sessions that end in the middle of a batch.
+#include "contract/rules_fixture.hpp"
 #include "unit/store/postgres_server.hpp"
 
 #include <atomic>
@@ -139,6 +140,32 @@ TEST_CASE("servers: rules that another has set hold", "[postgres]") {
     REQUIRE_FALSE(gone);
     CHECK(gone.error().code == store_errc::stream_deleted);
     REQUIRE(two.comes_to([&] { return two.log().retains(tenant); }));
+}
+
+TEST_CASE("servers: a repeated append tells how a stream stood that has been reclaimed since",
+          "[postgres]") {
+    const postgres_schema schema;
+    shared_server one{schema, "one"};
+    appended(one.log(), {.stream = "s", .events = events(3)});
+    const request first{.appends = {{.stream = "t", .events = events_with_ids(2)},
+                                    {.stream = "s", .expected = at(3), .events = {}},
+                                    {.stream = "u", .expected = none, .events = {}}}};
+    const auto told = appended(one.log(), first);
+    REQUIRE(told.appends.at(1).last_version == 3);
+    REQUIRE(told.appends.at(2).last_version == 0);
+    appended(one.log(), {.stream = "s", .events = events(3)});
+    appended(one.log(), {.stream = "u", .events = events(2)});
+    value(set(one.log(), "s", {.truncate_before = 4}));
+    const auto give_up = monotonic::now() + std::chrono::minutes{1};
+    while (one.metrics.text().find("flexcore_store_reclaimed_events_total 3") ==
+           std::string::npos) {
+        REQUIRE(monotonic::now() < give_up);
+        std::this_thread::yield();
+    }
+    const auto again = appended(one.log(), first);
+    CHECK(again.repeated);
+    CHECK(again.appends.at(1).last_version == 3);
+    CHECK(again.appends.at(2).last_version == 0);
 }
 
 TEST_CASE("servers: of those who write at once one wins each version, and no position is left out",
