@@ -164,9 +164,25 @@ result<conninfo> read_conninfo(std::string_view url, const std::string& password
     if (!hosts) return fail(std::move(hosts.error()));
     conninfo made;
     made.hosts = std::move(*hosts);
+    made.sslmode = or_else(*given, "sslmode", "prefer");
     made.place = fmt::format("postgresql://{}{}/{}", or_else(*given, "host", "localhost"),
                              given->contains("port") ? ":" + given->at("port") : "",
                              or_else(*given, "dbname", ""));
+    return made;
+}
+
+result<shown_conninfo> without_secrets(const std::string& host) {
+    auto given = parse(host);
+    if (!given) return fail(std::move(given.error()));
+    if (given->contains("sslpassword")) {
+        return fail(base_errc::invalid_argument,
+                    "store.url has an sslpassword, which a program could only be given where "
+                    "everybody can read it: use a key without one, or run pg_dump yourself");
+    }
+    shown_conninfo made;
+    made.password = or_else(*given, "password", "");
+    given->erase("password");
+    made.text = to_text(*given);
     return made;
 }
 
