@@ -102,6 +102,7 @@ private:
                "each read and each batch waits for one: put the server nearer to the database, or "
                "mend the network between them");
         const auto& all = facts_.commits_ms;
+        if (facts_.standby_missing()) return;  // said of the standbys
         if (all.empty()) {
             say("commit latency", verdict::warn, "not measured: this role may not write to the log",
                 "GRANT EXECUTE ON FUNCTION pg_logical_emit_message(boolean, text, text) TO the "
@@ -151,7 +152,6 @@ private:
                "postgresql.conf, and a restart");
     }
     void say_standbys() {
-        const bool wanted = !facts_.synchronous_standby_names.empty();
         if (!facts_.standbys_known) {
             ok("standbys",
                fmt::format("{}; this role may not see more (GRANT pg_monitor)", facts_.standbys));
@@ -159,7 +159,7 @@ private:
         }
         std::string found = fmt::format("{} connected, commits wait for {}", facts_.standbys,
                                         facts_.synchronous_standbys);
-        if (wanted && facts_.synchronous_standbys == 0) {
+        if (facts_.standby_missing()) {
             say("standbys", verdict::bad, std::move(found),
                 fmt::format("commits wait for \"{}\" (synchronous_standby_names), and none of them "
                             "is connected: start it, or take it out of the setting",

@@ -28,9 +28,14 @@ struct database_facts {
 
     double connect_ms = 0;
     double round_trip_ms = 0;        ///< median
-    std::vector<double> commits_ms;  ///< ascending; empty when this role may not
+    std::vector<double> commits_ms;  ///< ascending; empty when this role may not, or would wait
     double clock_ahead_ms = 0;       ///< of the database's clock before this machine's
     double clock_unsure_ms = 0;      ///< plus or minus
+
+    /// Commits wait for a standby that is not there.
+    [[nodiscard]] bool standby_missing() const noexcept {
+        return !synchronous_standby_names.empty() && standbys_known && synchronous_standbys == 0;
+    }
 
     bool remote = false;  ///< over a network that is not this machine's own
     std::string tls;      ///< "TLSv1.3"; empty: none

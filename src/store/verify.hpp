@@ -12,7 +12,8 @@
 // PostgreSQL: asks the database, one moment of it (REPEATABLE READ), page by page; servers may run.
 //           Looks at the same of the log and the read models, at snapshots, at tables, indexes and
 //           triggers being there and, where the extension amcheck is, at what indexes hold. Pages
-//           are the database's own to check (data_checksums), as it reads them.
+//           are the database's own to check (data_checksums), as it reads them. Meanwhile vacuum
+//           frees nothing that is younger.
 // Says:     each damage once, first the page it is in. What only follows from a page that was named
 //           (that it cannot be read, that nothing fits a log which cannot be read) is left out.
 // Errors:   base_errc::invalid_argument (no data folder, no such schema), newer_schema, unavailable

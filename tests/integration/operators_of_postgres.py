@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 sys.dont_write_bytecode = True
@@ -103,6 +104,33 @@ class operators(unittest.TestCase):
                         looked = cli("verify", "--store", fresh.url(), "--json")
                         self.assertEqual(0, looked.returncode, looked.stdout + looked.stderr)
                         self.assertEqual(210, json.loads(looked.stdout)["events"])
+
+    def test_under_load_verify_and_backup_find_one_moment_of_the_log(self):
+        with postgres(BUILD) as one, tempfile.TemporaryDirectory() as folder, serving(one) as server:
+            write(server, 10)
+            enough, failed = threading.Event(), []
+
+            def load():
+                try:
+                    while not enough.is_set():
+                        write(server, 10)
+                except (flexcore.failure, OSError) as error:
+                    failed.append(error)
+            threads = [threading.Thread(target=load) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            try:
+                for n in range(3):
+                    looked = cli("verify", "--store", one.url())
+                    self.assertEqual(0, looked.returncode, looked.stdout + looked.stderr)
+                    made = cli("backup", "--store", one.url(), "--to", f"{folder}/{n}")
+                    self.assertEqual(0, made.returncode, made.stderr)
+            finally:
+                enough.set()
+                for thread in threads:
+                    thread.join()
+            self.assertEqual([], failed)
+            self.assertEqual({"0", "1", "2"}, set(os.listdir(folder)))
 
     def test_a_backup_into_the_same_cluster_is_refused_until_its_operator_says_that_it_is_meant(self):
         with postgres(BUILD) as one, tempfile.TemporaryDirectory() as folder, serving(one) as server:
@@ -200,6 +228,17 @@ class operators(unittest.TestCase):
             self.assertEqual(600 - lost, found["events"])
             self.assertTrue(found["counted_in_part"])
 
+    def test_verify_names_an_index_that_is_damaged(self):
+        with postgres(BUILD) as one:
+            with serving(one) as server:
+                write(server, 50)
+            one.psql("CREATE EXTENSION amcheck; GRANT EXECUTE ON FUNCTION bt_index_check(regclass, boolean) TO flexcore")
+            overwrite(one, "events_by_type", 1)
+            looked = cli("verify", "--store", one.url())
+            self.assertEqual(1, looked.returncode)
+            self.assertIn("1 finding\n  events: the index events_by_type is damaged", looked.stdout)
+            self.assertIn("REINDEX", looked.stdout)
+
     def doctor(self, *words):
         done = cli("doctor", "--listen", "127.0.0.1:0", "--json", *words)
         found = json.loads(done.stdout)
@@ -254,6 +293,22 @@ class operators(unittest.TestCase):
                 self.assertIn("20 events", looked.stdout)
                 refused = self.doctor("--store", second.url(), "--data", data)
                 self.assertEqual("bad", refused["database"]["verdict"])
+            alone = self.doctor("--store", one.url(), "--data", data)
+            self.assertIn("none of them is connected", alone["standbys"]["advice"])
+            self.assertNotIn("commit latency", alone)
+
+    def test_doctor_tells_whether_the_way_is_encrypted(self):
+        with tempfile.TemporaryDirectory() as folder:
+            names = [os.path.join(folder, name) for name in ("server.key", "server.crt")]
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                            "-subj", "/CN=127.0.0.1", "-keyout", names[0], "-out", names[1]], check=True, capture_output=True)
+            one = postgres(BUILD, settings={"ssl": "on"})
+            for name in names:
+                with open(name, encoding="ascii") as file:
+                    one.place(os.path.basename(name), file.read())
+            with one:
+                self.assertIn("TLSv1.3, sslmode=prefer", self.doctor("--store", one.url(), "--data", folder)["TLS"]["found"])
+                self.assertIn("none", self.doctor("--store", one.url() + "?sslmode=disable", "--data", folder)["TLS"]["found"])
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ namespace {
 
 constexpr std::size_t samples_max = 200;
 constexpr std::chrono::milliseconds samples_take{1'500};  // of each kind
-constexpr std::size_t commits_min = 3;
 
 double ms_between(monotonic::time_point from, monotonic::time_point to) {
     return std::chrono::duration<double, std::milli>(to - from).count();
@@ -25,7 +24,7 @@ double ms_between(monotonic::time_point from, monotonic::time_point to) {
 result<std::vector<double>> times_of(connection& db, const char* text) {
     std::vector<double> all;
     const auto until = monotonic::now() + samples_take;
-    while (all.size() < samples_max && (all.size() < commits_min || monotonic::now() < until)) {
+    while (all.size() < samples_max && (all.empty() || monotonic::now() < until)) {
         const auto begun = monotonic::now();
         if (const auto done = db.script(text); !done) {
             if (!db.usable()) return fail(for_operator(done.error()));
@@ -154,6 +153,7 @@ result<database_facts> look_at_database(const store_settings& settings) {
     const auto answers = times_of(db, "SELECT 1");
     if (!answers) return fail(answers.error());
     if (!answers->empty()) out.round_trip_ms = (*answers)[answers->size() / 2];
+    if (out.standby_missing()) return out;
     // Its commit waits for the disk, and for a synchronous standby, as a batch's does.
     auto commits = times_of(db, "SELECT pg_logical_emit_message(true, 'flexcore', 'doctor')");
     if (!commits) return fail(commits.error());
