@@ -170,6 +170,27 @@ class operators(unittest.TestCase):
             self.assertIn("event 3 is not what was written", damaged.stderr)
             self.assertEqual(["copy"], os.listdir(folder))
 
+    def test_a_backup_that_is_broken_off_leaves_nothing(self):
+        with postgres(BUILD) as one, tempfile.TemporaryDirectory() as folder:
+            with serving(one) as server:
+                write(server, 10)
+            place = os.path.join(folder, "bin")
+            os.mkdir(place)
+            for name in ("pg_dump", "pg_restore"):
+                path = os.path.join(place, name)
+                with open(path, "w", encoding="ascii") as file:
+                    file.write(f"#!/bin/sh\n: > {folder}/runs\nexec sleep 1000\n")
+                os.chmod(path, 0o755)
+            backup = subprocess.Popen([os.path.join(BUILD, "flexcore"), "backup", "--store", one.url(), "--to", folder + "/copy"],
+                                      env={**os.environ, "PATH": place + ":/usr/bin:/bin"}, stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.PIPE, text=True)
+            flexcore.wait_until(lambda: os.path.exists(folder + "/runs"), "pg_dump to run")
+            backup.terminate()
+            said = backup.communicate(timeout=60)[1]
+            self.assertEqual(143, backup.returncode)
+            self.assertIn("broken off", said)
+            self.assertEqual({"bin", "runs"}, set(os.listdir(folder)))
+
     def test_without_pg_dump_the_commands_to_use_elsewhere_are_named(self):
         with postgres(BUILD, password=SECRET) as one, tempfile.TemporaryDirectory() as folder:
             with serving(one) as server:
@@ -192,8 +213,11 @@ class operators(unittest.TestCase):
                 self.assertIn("everything is as it was written", beside.stdout)
                 self.assertIn("CREATE EXTENSION amcheck", beside.stdout)
             one.psql("CREATE EXTENSION amcheck; GRANT EXECUTE ON FUNCTION bt_index_check(regclass, boolean) TO flexcore")
+            flexcore.wait_until(lambda: one.psql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'flexcore'").strip() == "0",
+                                "the server's sessions to end")
             sound = json.loads(cli("verify", "--store", one.url(), "--json").stdout)
             self.assertTrue(sound["sound"])
+            self.assertFalse(sound["in_use"])
             self.assertGreater(sound["indexes"], 20)
             self.assertEqual([], sound["not_looked_at"])
             none = cli("verify", "--store", one.url(), "--set", "store.schema=nothing")
@@ -281,6 +305,7 @@ class operators(unittest.TestCase):
                 said = self.doctor("--store", between.url(), "--data", data)
                 self.assertEqual("bad", said["pooler"]["verdict"])
                 self.assertIn("pool_mode=session", said["pooler"]["advice"])
+                self.assertIn("pool_mode=session", cli("verify", "--store", between.url()).stderr)
             with one.standby("second", synchronous=True) as second:
                 one.psql("GRANT pg_monitor TO flexcore")
                 self.assertIn("1 connected, commits wait for 1",

@@ -135,7 +135,7 @@ result<std::vector<std::string>> one_per_host(const options& given) {
 }  // namespace
 
 result<conninfo> read_conninfo(std::string_view url, const std::string& password_file,
-                               std::chrono::seconds connect_timeout) {
+                               std::chrono::seconds connect_timeout, const char* application) {
     auto given = parse(std::string{url});
     if (!given) return fail(std::move(given.error()));
     if (!password_file.empty()) {
@@ -150,7 +150,7 @@ result<conninfo> read_conninfo(std::string_view url, const std::string& password
     // A dead peer is noticed by the kernel after 15 s, a dead server by our own watch.
     const std::pair<const char*, std::string> defaults[] = {
         {"connect_timeout", fmt::format("{}", connect_timeout.count())},
-        {"application_name", "flexcore"},
+        {"application_name", application},
         {"target_session_attrs", "read-write"},
         {"keepalives_idle", "5"},
         {"keepalives_interval", "5"},

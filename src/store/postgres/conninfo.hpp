@@ -27,7 +27,8 @@ struct conninfo {
 /// target_session_attrs=read-write. `password_file`: its first line is the password.
 /// base_errc::invalid_argument names what is wrong; base_errc::io the password file.
 [[nodiscard]] result<conninfo> read_conninfo(std::string_view url, const std::string& password_file,
-                                             std::chrono::seconds connect_timeout);
+                                             std::chrono::seconds connect_timeout,
+                                             const char* application = "flexcore");
 
 struct shown_conninfo {
     std::string text;

@@ -32,6 +32,14 @@ result<bool> keeps_sessions(connection& one, const connection_settings& settings
     return *before == *after && *before != *taken;
 }
 
+error breaks_sessions(const std::string& place) {
+    return {store_errc::unavailable,
+            fmt::format("{} is a pooler in transaction mode: prepared statements, the search path "
+                        "and locks of a session do not hold there. Set pool_mode=session for this "
+                        "database, or connect past the pooler",
+                        place)};
+}
+
 result<database> open_database(const database_settings& settings) {
     auto where = read_conninfo(settings.url, settings.password_file, settings.connect_timeout);
     if (!where) return fail(std::move(where.error()));
@@ -45,13 +53,7 @@ result<database> open_database(const database_settings& settings) {
     if (!session) return fail(std::move(session.error()));
     const auto keeps = keeps_sessions(**session, made.writing);
     if (!keeps) return fail(keeps.error());
-    if (!*keeps) {
-        return fail(store_errc::unavailable,
-                    fmt::format("{} is a pooler in transaction mode: prepared statements, the "
-                                "search path and locks of a session do not hold there. Set "
-                                "pool_mode=session for this database, or connect past the pooler",
-                                made.writing.where.place));
-    }
+    if (!*keeps) return fail(breaks_sessions(made.writing.where.place));
     auto known = standing::open(settings.folder);
     if (!known) return fail(std::move(known.error()));
     made.known = std::move(*known);

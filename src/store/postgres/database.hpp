@@ -29,6 +29,8 @@ struct database {
 /// False when a pooler in transaction mode stands between: it hands each transaction another
 /// session.
 [[nodiscard]] result<bool> keeps_sessions(connection&, const connection_settings&);
+/// What is said then.
+[[nodiscard]] error breaks_sessions(const std::string& place);
 
 /// Errors: those of `read_conninfo`, `connection`, `migrate` and `standing`; unavailable when a
 /// pooler in transaction mode stands between.

@@ -152,7 +152,7 @@ result<void> write_guide(const fs::path& file, const verification& look,
 result<backup_report> dump_into(const fs::path& folder, const store_settings& settings,
                                 const verify_listener& progress,
                                 const std::function<bool()>& stop) {
-    auto look = verification::begin(settings, progress);
+    auto look = verification::begin(settings, progress, stop);
     if (!look) return fail(std::move(look.error()));
     const auto& with = look->database().settings;
     const auto pg_dump = find_program("pg_dump");
@@ -160,9 +160,10 @@ result<backup_report> dump_into(const fs::path& folder, const store_settings& se
     if (pg_dump.empty() || pg_restore.empty()) return fail(no_programs(*look, with));
     const auto shown = without_secrets(with.where.hosts.front());
     if (!shown) return fail(shown.error());
-    if (auto ok = look->look_at_moment(); !ok) return fail(std::move(ok.error()));
     copying of{*look, folder / dump_name, progress, stop};
+    auto looked = look->look_at_moment();
     if (of.stopped()) return copying::was_stopped();
+    if (!looked) return fail(std::move(looked.error()));
     auto left_out = left_out_of(look->report());
     if (!left_out) return fail(std::move(left_out.error()));
     const auto command = dump_command(of, pg_dump, shown->text, *left_out);

@@ -3,6 +3,12 @@
 #include <fmt/format.h>
 
 namespace flexcore::store::postgres {
+namespace {
+
+// Not to be taken for a server among the sessions.
+constexpr const char* application = "flexcore tool";
+
+}  // namespace
 
 std::string reason_of(const error& why) {
     // "what was attempted: ERROR:  what the server says (SQLSTATE 42501)"
@@ -21,8 +27,9 @@ error for_operator(error why) {
 
 result<operators_session> open_operators_session(const store_settings& given, bool read_only,
                                                  std::chrono::milliseconds timeout) {
-    auto where = read_conninfo(given.url, given.password_file,
-                               std::chrono::ceil<std::chrono::seconds>(given.connect_timeout));
+    auto where =
+        read_conninfo(given.url, given.password_file,
+                      std::chrono::ceil<std::chrono::seconds>(given.connect_timeout), application);
     if (!where) return fail(std::move(where.error()));
     const auto hosts = std::move(where->hosts);
     operators_session made;

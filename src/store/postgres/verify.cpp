@@ -1,3 +1,4 @@
+#include "store/postgres/database.hpp"
 #include "store/postgres/migrations.hpp"
 #include "store/postgres/verify_impl.hpp"
 #include "store/postgres/view_catalogue.hpp"
@@ -59,17 +60,22 @@ std::string missing_of(std::string_view known) {
 
 }  // namespace
 
-verification::verification(operators_session database, const verify_listener& progress)
-    : database_{std::move(database)}, progress_{progress} {
+verification::verification(operators_session database, const verify_listener& progress,
+                           std::function<bool()> stop)
+    : database_{std::move(database)}, progress_{progress}, stop_{std::move(stop)} {
     report_.database = true;
     report_.place = database_.place;
 }
 
 result<verification> verification::begin(const store_settings& settings,
-                                         const verify_listener& progress) {
+                                         const verify_listener& progress,
+                                         std::function<bool()> stop) {
     auto database = open_operators_session(settings, true, statement_max);
     if (!database) return fail(std::move(database.error()));
-    verification made{std::move(*database), progress};
+    const auto keeps = keeps_sessions(*database->session, database->settings);
+    if (!keeps) return fail(for_operator(keeps.error()));
+    if (!*keeps) return fail(breaks_sessions(database->settings.where.place));
+    verification made{std::move(*database), progress, std::move(stop)};
     if (auto ok = made.begin_moment(); !ok) return fail(std::move(ok.error()));
     return made;
 }
@@ -83,8 +89,8 @@ result<void> verification::begin_moment() {
     }
     const auto there =
         ask("SELECT to_regclass(quote_ident($1) || '.migrations') IS NOT NULL, EXISTS (SELECT FROM"
-            " pg_stat_activity WHERE datname = current_database() AND application_name = 'flexcore'"
-            " AND pid <> pg_backend_pid())",
+            " pg_stat_activity WHERE datname = current_database() AND application_name ="
+            " 'flexcore')",
             params{}.add(db.schema()));
     if (!there) return fail(for_operator(there.error()));
     if (!(*there)[0][0].as<bool>()) {
@@ -200,6 +206,7 @@ result<void> verification::look_at_structure() {
 result<void> verification::look_at_moment() {
     if (auto ok = look_at_structure(); !ok) return ok;
     // Rows of a generation that is replaced meanwhile are not dropped while somebody has a lock.
+    // Going back to the savepoint would give it up.
     if (has("generations") && has("models")) {
         const auto names =
             ask("SELECT format('rows_%s_%s', generation, number) FROM models ORDER BY generation, "
@@ -208,7 +215,9 @@ result<void> verification::look_at_moment() {
         for (const auto& row : *names) {
             (void)asked([&](connection& db) {
                 return db.script(
-                    fmt::format("LOCK TABLE {} IN ACCESS SHARE MODE", row[0].as<std::string>()));
+                    fmt::format("LOCK TABLE {} IN ACCESS SHARE MODE;"
+                                "RELEASE SAVEPOINT looked; SAVEPOINT looked",
+                                row[0].as<std::string>()));
             });
         }
     }
@@ -257,12 +266,19 @@ result<void> verification::look_at_indexes() {
                                   (*extension)[0][0].as<std::string>(), row[0].as<std::string>()));
         ++report_.indexes;
         if (checked) continue;
-        if (checked.error().code != store_errc::corrupt) {
-            // Replaced since: a generation's tables come and go.
-            if (checked.error().log.find("SQLSTATE 42") != std::string::npos) continue;
-            return fail(for_operator(checked.error()));
-        }
         const auto name = row[1].as<std::string>();
+        if (checked.error().code != store_errc::corrupt) {
+            if (!db.usable()) return fail(for_operator(checked.error()));
+            // A generation's tables come and go.
+            const auto there = db.run_once("SELECT FROM pg_class WHERE oid = $1::oid",
+                                           params{}.add(row[0].as<std::string>()));
+            if (!there) return fail(for_operator(there.error()));
+            if (!there->empty()) {
+                report_.notes.push_back(fmt::format("the index {} could not be looked at: {}", name,
+                                                    reason_of(checked.error())));
+            }
+            continue;
+        }
         found(row[2].as<std::string>(),
               fmt::format("the index {} is damaged: {}", name, reason_of(checked.error())),
               "REINDEX INDEX CONCURRENTLY makes an index again from its table; then verify again");

@@ -20,8 +20,10 @@ using verify_listener = std::function<void(const verify_progress&)>;
 
 class verification {
 public:
-    /// Connects and begins the transaction. invalid_argument when the schema is not there.
-    [[nodiscard]] static result<verification> begin(const store_settings&, const verify_listener&);
+    /// Connects and begins the transaction. invalid_argument when the schema is not there. `stop`
+    /// is asked before each statement: true ends it all with store_errc::stopped.
+    [[nodiscard]] static result<verification> begin(const store_settings&, const verify_listener&,
+                                                    std::function<bool()> stop = {});
 
     /// Everything; the transaction has ended then.
     [[nodiscard]] result<void> look_at_all();
@@ -42,7 +44,9 @@ public:
     /// The same, for work that asks for itself.
     template <class Work>
     [[nodiscard]] auto asked(Work work) {
-        auto answer = work(session());
+        using answer_type = decltype(work(session()));
+        if (stop_ && stop_()) return answer_type{fail(store_errc::stopped, "it was broken off")};
+        answer_type answer = work(session());
         if (!answer) recover();
         return answer;
     }
@@ -59,13 +63,14 @@ public:
     [[nodiscard]] bool has(std::string_view table) const;
 
 private:
-    verification(operators_session, const verify_listener&);
+    verification(operators_session, const verify_listener&, std::function<bool()> stop);
     [[nodiscard]] result<void> begin_moment();
     [[nodiscard]] result<void> look_at_structure();
     void recover();
 
     operators_session database_;
     const verify_listener& progress_;
+    std::function<bool()> stop_;
     verify_report report_;
     std::vector<std::string> missing_;  ///< tables
 };

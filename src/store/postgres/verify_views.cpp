@@ -46,8 +46,10 @@ public:
             for (const auto& model : tables_of(one)) {
                 auto done = check(model, one.checkpoint);
                 // A table or column that the catalogue names is not there.
-                if (!done && done.error().log.find("SQLSTATE 42") != std::string::npos)
-                    done.error().code = store_errc::corrupt;
+                for (const char* state : {"SQLSTATE 42P01", "SQLSTATE 42703"}) {
+                    if (!done && done.error().log.find(state) != std::string::npos)
+                        done.error().code = store_errc::corrupt;
+                }
                 if (!done && done.error().code == store_errc::corrupt) {
                     found(model.table(), fmt::format("read model {} cannot be read: {}",
                                                      model.spec.name, reason_of(done.error())));
