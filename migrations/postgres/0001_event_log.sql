@@ -47,7 +47,8 @@ CREATE TABLE events (
     id             uuid    NOT NULL,
     tags           text    NOT NULL,  -- names, each ended by a line feed
     metadata       text    NOT NULL,  -- empty means {}
-    data           text    NOT NULL   -- the bytes that came in: jsonb would change them
+    data           text    NOT NULL,  -- the bytes that came in: jsonb would change them
+    checksum       bigint  NOT NULL   -- of all the others, with names for ids of tenant, stream, type
 );
 CREATE UNIQUE INDEX events_by_stream ON events (stream, version);
 -- The id first: ids made by the log ascend, so the index grows at its end for all tenants.
@@ -168,7 +169,7 @@ CREATE FUNCTION append_batch(
     stream_ids bigint[], stream_tenants bigint[], stream_categories bigint[], stream_names text[],
     e_stream bigint[], e_version bigint[], e_type bigint[], e_category bigint[], e_tenant bigint[],
     e_schema_version integer[], e_place integer[], e_id uuid[], e_tags text[],
-    e_metadata_bytes integer[], e_data_bytes integer[], texts text,
+    e_metadata_bytes integer[], e_data_bytes integer[], e_checksum bigint[], texts text,
     t_tag bigint[], t_position bigint[],
     k_tenant bigint[], k_key text[], k_fingerprint bytea[], k_answer text[], k_expires_at bigint[],
     absent_key_tenants bigint[], absent_keys text[], absent_keys_at bigint,
@@ -214,21 +215,22 @@ BEGIN
         -- Pieces of bytes are found at once; characters would be counted from the start.
         bytes := convert_to(texts, 'UTF8');
         INSERT INTO events (position, stream, version, type, category, tenant, schema_version,
-                            place, recorded_at, id, tags, metadata, data)
+                            place, recorded_at, id, tags, metadata, data, checksum)
             SELECT base + c.n, c.stream, c.version, c.type, c.category, c.tenant, c.schema_version,
                    c.place, new_recorded_at, c.id, c.tags,
                    convert_from(substring(bytes FROM (c.data_end - c.data_bytes
                                                       - c.metadata_bytes + 1)::integer
                                                 FOR c.metadata_bytes), 'UTF8'),
                    convert_from(substring(bytes FROM (c.data_end - c.data_bytes + 1)::integer
-                                                FOR c.data_bytes), 'UTF8')
+                                                FOR c.data_bytes), 'UTF8'),
+                   c.checksum
             FROM (SELECT r.*, sum(r.metadata_bytes::bigint + r.data_bytes) OVER (ORDER BY r.n)
                               AS data_end
                   FROM unnest(e_stream, e_version, e_type, e_category, e_tenant, e_schema_version,
-                              e_place, e_id, e_tags, e_metadata_bytes, e_data_bytes)
+                              e_place, e_id, e_tags, e_metadata_bytes, e_data_bytes, e_checksum)
                        WITH ORDINALITY
                        AS r(stream, version, type, category, tenant, schema_version, place, id,
-                            tags, metadata_bytes, data_bytes, n)) AS c;
+                            tags, metadata_bytes, data_bytes, checksum, n)) AS c;
     END IF;
     IF cardinality(t_tag) > 0 THEN
         INSERT INTO event_tags (tag, position) SELECT * FROM unnest(t_tag, t_position);

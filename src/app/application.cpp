@@ -52,6 +52,8 @@ std::string_view what_to_do(const std::error_code& code, bool postgres) {
         return "End that process, or give this server a folder of its own with --data DIR.";
     if (postgres && code == store::store_errc::newer_schema)
         return "Run the newer program, or name another schema (store.schema).";
+    if (postgres && code == store::store_errc::corrupt)
+        return "`flexcore verify` with the same settings names what is damaged.";
     if (postgres)
         return "Is the database running, and do host, port, database, user and password of "
                "store.url (--store) fit? store.data must be a folder that can be written.";

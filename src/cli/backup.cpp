@@ -18,11 +18,11 @@ struct backup_options : data_options {
 };
 
 int back_up(const context& c, const backup_options& o) {
-    const auto data = data_of(c, o);
-    if (!data) return exit_usage;
+    const auto settings = store_of(c, o);
+    if (!settings) return exit_usage;
     const interrupt until_then;
     auto done = with_progress(o, "bytes copied, then looked at", [&](const auto& tell) {
-        return app::back_up_data(*data, o.to, tell, [] { return interrupt::caught() != 0; });
+        return app::back_up_store(*settings, o.to, tell, [] { return interrupt::caught() != 0; });
     });
     if (!done) {
         const int code = report(c, as_client(o), done.error());
@@ -32,7 +32,7 @@ int back_up(const context& c, const backup_options& o) {
     if (o.json) {
         const boost::json::object said{
             {"backup", o.to},
-            {"data", *data},
+            {"data", copy.database ? copy.place : settings->data.string()},
             {"bytes", done->bytes},
             {"head", copy.head},
             {"events", copy.events},
@@ -45,8 +45,12 @@ int back_up(const context& c, const backup_options& o) {
         c.io.out << boost::json::serialize(said) << '\n';
     } else {
         c.io.out << fmt::format(
-            "{}: {} bytes\n{}every page, event and row of it was looked at and is sound\n",
-            printable(o.to), grouped(done->bytes), counts_of(copy));
+            "{}: {} bytes\n{}{}\n", printable(o.to), grouped(done->bytes), counts_of(copy),
+            copy.database
+                ? fmt::format("every event and row was looked at in the moment that was copied and "
+                              "is sound; {}/restore.txt says how to use it",
+                              printable(o.to))
+                : "every page, event and row of it was looked at and is sound");
         for (const std::string& name : done->left_out)
             c.io.err << fmt::format("warning: {} is damaged and was left out: it is made again\n",
                                     name);
@@ -57,21 +61,26 @@ int back_up(const context& c, const backup_options& o) {
 }  // namespace
 
 void add_backup(subcommand app, context& c) {
-    const subcommand one =
-        app.add_subcommand("backup", "Copy a data folder, also while its server runs");
+    const subcommand one = app.add_subcommand("backup", "Copy a store, also while its servers run");
     auto o = std::make_shared<backup_options>();
     one.add_option("--to", o->to, "The copy: a new folder").required().type_name("FOLDER");
     add_data_options(one, *o);
     one.footer(
         "The copy is consistent, is looked at as `flexcore verify` does, and gets its name only\n"
-        "when it is sound and on the disk. To use it, copy it and serve that: flexcore serve\n"
-        "--data COPY. Writes of a running server go on; its WAL grows meanwhile. Until then the\n"
+        "when it is sound and on the disk. Writes of running servers go on.\n"
+        "SQLite: to use it, copy it and serve that: flexcore serve --data COPY. The server's WAL\n"
+        "grows meanwhile.\n"
+        "PostgreSQL: database.dump, by pg_dump, which must be on this machine (postgresql-client)\n"
+        "and not older than the server, and restore.txt, which says how pg_restore makes a\n"
+        "database of it. The password reaches pg_dump in its environment.\n"
+        "The store is the one that `flexcore serve` would take. Until it is whole the\n"
         "copy is in a folder --to.partial-…. The first Ctrl-C takes it away; a second one,\n"
         "SIGKILL or a power cut leaves it behind: it may be removed.\n"
         "Exit code: 0 done; 1 it cannot be read or written, or is damaged; 2 wrong usage, no data\n"
         "folder, or --to is there already; 130 (143) broken off by SIGINT (SIGTERM).\n"
         "Examples:\n"
         "  flexcore backup --data /var/lib/flexcore --to /backups/flexcore-2026-11-29\n"
+        "  flexcore backup --store postgresql://flexcore@db/shop --to /backups/today\n"
         "  flexcore backup --config config/flexcore.toml --to /backups/today --json");
     one.callback([o, &c] { c.action = [o, &c] { return back_up(c, *o); }; });
 }

@@ -9,34 +9,24 @@
 namespace flexcore::cli {
 
 void add_data_options(subcommand app, data_options& o) {
-    app.add_option("--data", o.data, "Data folder [store.data]").type_name("FOLDER");
-    app.add_option("--config", o.config,
-                   "Settings file that names it (default: FLEXCORE_CONFIG, else none)")
-        .type_name("FILE");
+    add_data_option(app, o);
+    add_store_option(app, o);
+    add_config_option(app, o);
+    add_set_option(app, o);
     app.add_flag("--json", o.json, "Print JSON for programs");
 }
 
-std::optional<std::string> data_of(const context& c, const data_options& o) {
-    app::setting_inputs in{std::nullopt, c.environment, {}};
-    const auto variable = c.environment.find("FLEXCORE_CONFIG");
-    if (o.config)
-        in.file = *o.config;
-    else if (variable != c.environment.end() && !variable->second.empty())
-        in.file = variable->second;
-    if (o.data) in.flags.push_back({"store.data", *o.data, "--data"});
-    const auto loaded = app::load_settings(in);
-    if (loaded && loaded->values.store.url == "memory:") {
+std::optional<store::store_settings> store_of(const context& c, const data_options& o) {
+    const auto loaded = load_settings_of(c, o, app::named_files::unseen);
+    if (!loaded) {
+        c.io.err << "error: the settings are not valid\n" << app::to_text(loaded.error());
+        return std::nullopt;
+    }
+    if (loaded->values.store.url == "memory:") {
         c.io.err << "error: store.url is memory: there is no data folder\n";
         return std::nullopt;
     }
-    if (loaded && store::is_postgres_url(loaded->values.store.url)) {
-        c.io.err << "error: store.url is a PostgreSQL database, not a data folder: pg_dump or "
-                    "pg_basebackup copy it, pg_amcheck looks it through\n";
-        return std::nullopt;
-    }
-    if (loaded) return loaded->values.store.data.string();
-    c.io.err << "error: the settings are not valid\n" << app::to_text(loaded.error());
-    return std::nullopt;
+    return loaded->values.store;
 }
 
 client_options as_client(const data_options& o) {

@@ -1,7 +1,8 @@
-// Private to src/cli: sub-commands that work on a data folder itself, without its server.
+// Private to src/cli: sub-commands that work on a store itself, without its server.
 #pragma once
 
 #include "app/data_folder.hpp"
+#include "cli/serve_options_impl.hpp"
 #include "cli/subcommands_impl.hpp"
 #include "cli/terminal.hpp"
 
@@ -17,17 +18,15 @@
 
 namespace flexcore::cli {
 
-struct data_options {
-    std::optional<std::string> data;
-    std::optional<std::string> config;
+struct data_options : serve_options {
     bool json = false;
 };
-/// --data, --config, --json.
+/// --data, --store, --config, --set, --json.
 void add_data_options(subcommand, data_options&);
 
-/// The folder that these, the environment and the settings give. What is wrong is said on `err`;
-/// then exit_usage follows.
-[[nodiscard]] std::optional<std::string> data_of(const context&, const data_options&);
+/// The store that these, the environment and the settings give, as `flexcore serve` takes them.
+/// What is wrong is said on `err`; then exit_usage follows.
+[[nodiscard]] std::optional<store::store_settings> store_of(const context&, const data_options&);
 
 /// For `report`: with --json a failure is said in JSON too.
 [[nodiscard]] client_options as_client(const data_options&);

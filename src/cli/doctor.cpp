@@ -46,6 +46,7 @@ std::vector<finding> findings_of(const context& c, const serve_options& o) {
     check_versions(all);
     check_limits(values, all);
     check_disk(values, all);
+    check_database(values, all);
     check_clock(all);
     check_port(values, all);
     return all;
@@ -120,12 +121,16 @@ void add_doctor(subcommand app, context& c) {
         "Looks at the settings and the files they name, limits, the data folder, the disk under "
         "it\n"
         "(it writes a small file there and removes it), the clock and the port, in a few seconds.\n"
+        "PostgreSQL: looks at the database instead of the disk: versions, latencies (some empty\n"
+        "messages go to its log), settings that what is acknowledged depends on, standbys,\n"
+        "connections, TLS, poolers, the clock there.\n"
         "Takes the flags of `flexcore serve`: give it the same. A server that runs with them is a\n"
         "warning: a second one would be refused.\n"
         "Exit code: 0 fit, perhaps with warnings; 1 something is bad; 2 wrong usage.\n"
         "Examples:\n"
         "  flexcore doctor\n"
         "  flexcore doctor --data /var/lib/flexcore --listen 127.0.0.1:9000\n"
+        "  flexcore doctor --store postgresql://flexcore@db/shop\n"
         "  flexcore doctor --config config/flexcore.toml --json");
     one.callback([o, json, &c] { c.action = [o, json, &c] { return doctor(c, *o, *json); }; });
 }

@@ -193,12 +193,8 @@ std::filesystem::path existing_folder(const std::filesystem::path& wanted) {
 }
 
 void check_disk(const app::settings& s, std::vector<finding>& out) {
-    if (store::is_postgres_url(s.store.url)) {
-        out.push_back(
-            {"store", verdict::ok, "PostgreSQL; its disk is not looked at from here", ""});
-        return;
-    }
-    if (s.store.url != "sqlite:") {
+    const bool database = store::is_postgres_url(s.store.url);
+    if (s.store.url != "sqlite:" && !database) {
         out.push_back({"data folder", verdict::warn, "none: store.url is memory:",
                        "all data is gone when the server ends; use sqlite:"});
         return;
@@ -225,6 +221,7 @@ void check_disk(const app::settings& s, std::vector<finding>& out) {
                        verdict::ok,
                        folder == wanted ? wanted.string() : wanted.string() + ", to be made",
                        {}});
+    if (database) return;  // only what was acknowledged is noted there
     check_file_system(folder, out);
     check_space(folder, out);
     const auto times = sync_times_ms(probe.fd());

@@ -23,9 +23,11 @@ struct finding {
 
 /// Descriptors, memory.
 void check_limits(const app::settings&, std::vector<finding>&);
-/// File system, free space, speed and fsync latency where the data is to lie. Writes a file of
-/// its own there, and removes it; at most some seconds.
+/// The data folder; with SQLite file system, free space, speed and fsync latency under it, too.
+/// Writes a file of its own there, and removes it; at most some seconds.
 void check_disk(const app::settings&, std::vector<finding>&);
+/// The PostgreSQL of the settings, when they name one; at most some seconds.
+void check_database(const app::settings&, std::vector<finding>&);
 /// Synchronized, and not jumping.
 void check_clock(std::vector<finding>&);
 /// This program, SQLite, the kernel.

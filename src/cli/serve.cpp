@@ -113,24 +113,54 @@ std::expected<app::loaded_settings, std::vector<app::settings_problem>> load_set
     return app::load_settings(in, named);
 }
 
+void add_setting(subcommand app, serve_options& o, const char* name, const char* key,
+                 const char* type, const char* about) {
+    const auto take = [&o, name, key](const std::string& text) {
+        o.flags.push_back({key, text, name});
+        return std::string{};
+    };
+    app.add_option(name, take, about).type_name(type);
+}
+
+void add_config_option(subcommand app, serve_options& o) {
+    app.add_option("--config", o.config, "Settings file (default: FLEXCORE_CONFIG, else none)")
+        .type_name("FILE");
+}
+
+void add_data_option(subcommand app, serve_options& o) {
+    add_setting(app, o, "--data", "store.data", "FOLDER", "Data folder [store.data]");
+}
+
+void add_store_option(subcommand app, serve_options& o) {
+    add_setting(app, o, "--store", "store.url",
+                "sqlite:|postgresql://…|memory:", "Where events are kept [store.url]");
+}
+
+void add_set_option(subcommand app, serve_options& o) {
+    app.add_repeatable(
+           "--set",
+           [&o](const std::vector<std::string>& pairs) {
+               std::string wrong;
+               for (const std::string& pair : pairs)
+                   if (wrong.empty()) wrong = add_set(o.flags, pair);
+               return wrong;
+           },
+           "Any other setting; may be repeated")
+        .type_name("KEY=VALUE");
+}
+
 void add_serve_options(subcommand app, serve_options& o) {
     using texts = std::vector<std::string>;
     const auto one = [&](const char* name, const char* key, const char* type, const char* about) {
-        const auto take = [&o, name, key](const std::string& text) {
-            o.flags.push_back({key, text, name});
-            return std::string{};
-        };
-        app.add_option(name, take, about).type_name(type);
+        add_setting(app, o, name, key, type, about);
     };
-    app.add_option("--config", o.config, "Settings file (default: FLEXCORE_CONFIG, else none)")
-        .type_name("FILE");
-    one("--data", "store.data", "FOLDER", "Data folder [store.data]");
+    add_config_option(app, o);
+    add_data_option(app, o);
     app.add_option(
            "--listen", [&o](const std::string& text) { return add_listen(o.flags, text); },
            "Address to listen on [http.host, http.port]")
         .type_name("HOST:PORT");
-    one("--store", "store.url",
-        "sqlite:|postgresql://…|memory:", "Where events are kept [store.url]");
+    add_store_option(app, o);
     app.add_repeatable(
            "--plugin",
            [&o](const texts& files) {
@@ -153,16 +183,7 @@ void add_serve_options(subcommand app, serve_options& o) {
     one("--log-level", "log.level", "trace|debug|info|warn|error|off",
         "Least severe log lines written [log.level]");
     one("--log-format", "log.format", "text|json", "For people or programs [log.format]");
-    app.add_repeatable(
-           "--set",
-           [&o](const texts& pairs) {
-               std::string wrong;
-               for (const std::string& pair : pairs)
-                   if (wrong.empty()) wrong = add_set(o.flags, pair);
-               return wrong;
-           },
-           "Any other setting; may be repeated")
-        .type_name("KEY=VALUE");
+    add_set_option(app, o);
 }
 
 void add_serve(subcommand app, context& c) {

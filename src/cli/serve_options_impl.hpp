@@ -15,6 +15,14 @@ struct serve_options {
     std::optional<std::string> config;
     std::vector<app::flag_value> flags;
 };
+/// A flag that is the setting `key`.
+void add_setting(subcommand, serve_options&, const char* name, const char* key, const char* type,
+                 const char* about);
+/// --config, --data, --store, --set: those that say which store it is.
+void add_config_option(subcommand, serve_options&);
+void add_data_option(subcommand, serve_options&);
+void add_store_option(subcommand, serve_options&);
+void add_set_option(subcommand, serve_options&);
 /// Each flag that is given becomes a value, an empty one too: "" is not "not said".
 void add_serve_options(subcommand, serve_options&);
 

@@ -18,7 +18,7 @@ namespace {
 // Of the findings that are said alike, as many are shown; --json has all.
 constexpr std::size_t findings_shown_max = 20;
 
-boost::json::object json_of(const std::string& data, const store::verify_report& report) {
+boost::json::object json_of(const store::verify_report& report) {
     boost::json::array findings;
     for (const auto& one : report.findings) {
         boost::json::object said{{"file", one.file}, {"what", one.what}, {"remedy", one.remedy}};
@@ -30,7 +30,7 @@ boost::json::object json_of(const std::string& data, const store::verify_report&
         findings.push_back(std::move(said));
     }
     return {{"sound", report.sound()},
-            {"data", data},
+            {"data", report.place},
             {"in_use", report.in_use},
             {"log_read", report.log_read},
             {"counted_in_part", report.partly},
@@ -43,19 +43,33 @@ boost::json::object json_of(const std::string& data, const store::verify_report&
             {"rows", report.rows},
             {"pages", report.pages},
             {"pages_without_checksum", report.unsealed_pages},
+            {"indexes", report.indexes},
+            {"snapshots", report.snapshots},
+            {"not_looked_at", boost::json::array(report.notes.begin(), report.notes.end())},
             {"findings", std::move(findings)},
             {"findings_left_out", report.left_out}};
 }
 
-void print(std::ostream& out, const std::string& data, const store::verify_report& report) {
-    out << fmt::format("{}{}\n{}  {} pages", printable(data),
-                       report.in_use ? " (a server has it open)" : "", counts_of(report),
-                       grouped(report.pages));
-    if (report.unsealed_pages != 0) {
-        out << fmt::format(", {} of them without a checksum: made by an early version",
-                           grouped(report.unsealed_pages));
+/// The line on what holds the records: pages of files, or indexes of a database.
+std::string holders_of(const store::verify_report& report) {
+    if (report.database) {
+        return fmt::format("{} snapshots, {} indexes looked through", grouped(report.snapshots),
+                           grouped(report.indexes));
     }
-    out << '\n';
+    return fmt::format(
+        "{} pages{}", grouped(report.pages),
+        report.unsealed_pages == 0
+            ? ""
+            : fmt::format(", {} of them without a checksum: made by an early version",
+                          grouped(report.unsealed_pages)));
+}
+
+void print(std::ostream& out, const store::verify_report& report) {
+    const char* used =
+        report.database ? " (servers are connected to the database)" : " (a server has it open)";
+    out << fmt::format("{}{}\n{}  {}\n", printable(report.place), report.in_use ? used : "",
+                       counts_of(report), holders_of(report));
+    for (const auto& note : report.notes) out << fmt::format("note: {}\n", note);
     if (report.sound()) {
         out << "everything is as it was written\n";
         return;
@@ -78,15 +92,16 @@ void print(std::ostream& out, const std::string& data, const store::verify_repor
 }
 
 int verify(const context& c, const data_options& o) {
-    const auto data = data_of(c, o);
-    if (!data) return exit_usage;
-    auto report = with_progress(o, "pages, events and rows looked at",
-                                [&](const auto& tell) { return app::verify_data(*data, tell); });
+    const auto settings = store_of(c, o);
+    if (!settings) return exit_usage;
+    auto report = with_progress(o, "pages, events and rows looked at", [&](const auto& tell) {
+        return app::verify_store(*settings, tell);
+    });
     if (!report) return cli::report(c, as_client(o), report.error());
     if (o.json)
-        c.io.out << boost::json::serialize(json_of(*data, *report)) << '\n';
+        c.io.out << boost::json::serialize(json_of(*report)) << '\n';
     else
-        print(c.io.out, *data, *report);
+        print(c.io.out, *report);
     return report->sound() ? exit_done : exit_refused;
 }
 
@@ -94,15 +109,20 @@ int verify(const context& c, const data_options& o) {
 
 void add_verify(subcommand app, context& c) {
     const subcommand verify_app = app.add_subcommand(
-        "verify", "Look at every page, event and row of a data folder, and name what is damaged");
+        "verify", "Look at every page, event and row of a store, and name what is damaged");
     auto o = std::make_shared<data_options>();
     add_data_options(verify_app, *o);
     verify_app.footer(
-        "Reads the files of this machine and changes nothing; a server may have them open.\n"
+        "SQLite: reads the files of this machine. PostgreSQL: asks the database for one moment of\n"
+        "it, a page at a time; a standby will do (?target_session_attrs=any). Changes nothing;\n"
+        "servers may run. What its indexes hold is looked at where the extension amcheck is.\n"
+        "The store is the one that `flexcore serve` would take with the same flags, variables\n"
+        "(DATABASE_URL) and file.\n"
         "Exit code: 0 everything is as it was written; 1 something is not, or cannot be read;\n"
-        "2 wrong usage, or no data folder of a server is there.\n"
+        "2 wrong usage, or no data folder or schema of a server is there.\n"
         "Examples:\n"
         "  flexcore verify --data /var/lib/flexcore\n"
+        "  flexcore verify --store postgresql://flexcore@db/shop --set store.schema=shop\n"
         "  flexcore verify --config config/flexcore.toml --json");
     verify_app.callback([o, &c] { c.action = [o, &c] { return verify(c, *o); }; });
 }

@@ -1,6 +1,8 @@
 #include "store/backup.hpp"
 
 #include "store/data_folder_impl.hpp"
+#include "store/open.hpp"
+#include "store/postgres/dump.hpp"
 #include "store/sqlite/connection.hpp"
 #include "store/sqlite/page_seal.hpp"
 #include "store/sqlite/verify_impl.hpp"
@@ -190,6 +192,26 @@ result<backup_report> fill(const fs::path& data, const fs::path& folder, const w
     return done;
 }
 
+/// A new folder `to`, filled by `fill(folder)`: there with all in it, or not at all.
+template <class Fill>
+result<backup_report> made_whole(const fs::path& to, const Fill& fill) {
+    std::error_code problem;
+    if (to.empty())
+        return fail(base_errc::invalid_argument, "a backup needs the name of a new folder");
+    const fs::path place = fs::absolute(to, problem).lexically_normal();
+    const fs::path target = place.has_filename() ? place : place.parent_path();
+    if (fs::exists(fs::symlink_status(target, problem))) {
+        return fail(base_errc::invalid_argument,
+                    fmt::format("{} is there already; a backup is a new folder", to.string()));
+    }
+    auto partial = partial_folder::make(target);
+    if (!partial) return fail(std::move(partial.error()));
+    result<backup_report> done = fill(partial->path());
+    if (!done) return done;
+    if (auto ok = partial->name(target); !ok) return fail(std::move(ok.error()));
+    return done;
+}
+
 }  // namespace
 
 result<backup_report> back_up(const fs::path& data, const fs::path& to,
@@ -203,20 +225,23 @@ result<backup_report> back_up(const fs::path& data, const fs::path& to,
         return fail(base_errc::invalid_argument,
                     fmt::format("{} is no data folder: it has no {}", data.string(), log_name));
     }
-    if (to.empty())
-        return fail(base_errc::invalid_argument, "a backup needs the name of a new folder");
-    const fs::path place = fs::absolute(to, problem).lexically_normal();
-    const fs::path target = place.has_filename() ? place : place.parent_path();
-    if (fs::exists(fs::symlink_status(target, problem))) {
-        return fail(base_errc::invalid_argument,
-                    fmt::format("{} is there already; a backup is a new folder", to.string()));
-    }
-    auto partial = partial_folder::make(target);
-    if (!partial) return fail(std::move(partial.error()));
-    auto done = fill(data, partial->path(), {progress, stop});
-    if (!done) return done;
-    if (auto ok = partial->name(target); !ok) return fail(std::move(ok.error()));
-    return done;
+    return made_whole(to,
+                      [&](const fs::path& folder) { return fill(data, folder, {progress, stop}); });
+}
+
+result<backup_report> back_up(const store_settings& settings, const fs::path& to,
+                              const std::function<void(const verify_progress&)>& progress,
+                              const std::function<bool()>& stop) {
+    if (!is_postgres_url(settings.url)) return back_up(settings.data, to, progress, stop);
+    return made_whole(to, [&](const fs::path& folder) -> result<backup_report> {
+        auto done = postgres::dump_into(folder, settings, progress, stop);
+        if (!done) return done;
+        for (const auto& one : fs::directory_iterator{folder}) {
+            if (auto ok = sync(one.path()); !ok) return fail(std::move(ok.error()));
+        }
+        if (auto ok = sync(folder); !ok) return fail(std::move(ok.error()));
+        return done;
+    });
 }
 
 }  // namespace flexcore::store

@@ -1,6 +1,8 @@
 #include "store/verify.hpp"
 
 #include "store/data_folder_impl.hpp"
+#include "store/open.hpp"
+#include "store/postgres/verify_impl.hpp"
 #include "store/sqlite/verify_impl.hpp"
 
 #include <fmt/format.h>
@@ -64,13 +66,7 @@ const char* remedy_for(const std::filesystem::path& file) {
            "needed";
 }
 
-void verifying::found(finding one) {
-    if (report_.findings.size() == verify_report::findings_max) {
-        ++report_.left_out;
-        return;
-    }
-    report_.findings.push_back(std::move(one));
-}
+void verifying::found(finding one) { report_.add(std::move(one)); }
 
 bool verifying::has_named(const std::filesystem::path& file, std::uint64_t page) const {
     if (page == 0) return false;
@@ -134,6 +130,23 @@ result<void> verify_file(verifying& look, const std::filesystem::path& file) {
 
 }  // namespace sqlite
 
+void verify_report::add(finding one) {
+    if (findings.size() == findings_max) {
+        ++left_out;
+        return;
+    }
+    findings.push_back(std::move(one));
+}
+
+result<verify_report> verify(const store_settings& settings,
+                             const std::function<void(const verify_progress&)>& progress) {
+    if (!is_postgres_url(settings.url)) return verify(settings.data, progress);
+    auto look = postgres::verification::begin(settings, progress);
+    if (!look) return fail(std::move(look.error()));
+    if (auto ok = look->look_at_all(); !ok) return fail(std::move(ok.error()));
+    return std::move(look->report());
+}
+
 result<verify_report> verify(const std::filesystem::path& data,
                              const std::function<void(const verify_progress&)>& progress) {
     std::error_code problem;
@@ -151,6 +164,7 @@ result<verify_report> verify(const std::filesystem::path& data,
                                 data.string()));
     }
     verify_report report;
+    report.place = data.string();
     report.in_use = data_folder::in_use(data);
     sqlite::verifying look{report, progress};
     if (auto ok = sqlite::verify_pages(look, events); !ok) return fail(std::move(ok.error()));

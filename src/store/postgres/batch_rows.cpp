@@ -1,5 +1,7 @@
 #include "store/postgres/batch_rows.hpp"
 
+#include "store/event_checksum_impl.hpp"
+
 namespace flexcore::store::postgres {
 namespace {
 
@@ -60,6 +62,20 @@ void batch_rows::add_event(const recorded_event& event, const event_ids& of, std
     tags_.add(tags);
     metadata_bytes_.add(metadata.size());
     data_bytes_.add(event.data.size());
+    const auto sum = event_checksum({.pos = event.pos,
+                                     .ver = event.ver,
+                                     .category = of.category,
+                                     .schema_version = event.schema_version,
+                                     .place = place,
+                                     .recorded_at = event.recorded_at,
+                                     .id = event.id,
+                                     .tags = tags,
+                                     .metadata = metadata,
+                                     .data = event.data},
+                                    {.tenant = name_hash(event.tenant),
+                                     .stream = name_hash(event.stream),
+                                     .type = name_hash(event.type)});
+    checksums_.add(static_cast<std::int64_t>(sum));
     texts_.append(metadata).append(event.data);
 }
 
@@ -118,7 +134,8 @@ params batch_rows::call(const uuid& batch, const log_head& known, const log_head
                             &ids_,
                             &tags_,
                             &metadata_bytes_,
-                            &data_bytes_}) {
+                            &data_bytes_,
+                            &checksums_}) {
         all.add(*one);
     }
     all.add(texts_);

@@ -57,7 +57,7 @@ private:
     array_text name_ids_, name_kinds_, name_tenants_, names_;
     array_text stream_ids_, stream_tenants_, stream_categories_, streams_;
     array_text event_streams_, versions_, types_, categories_, tenants_, schema_versions_, places_,
-        ids_, tags_, metadata_bytes_, data_bytes_;
+        ids_, tags_, metadata_bytes_, data_bytes_, checksums_;
     std::string texts_;
     array_text tag_ids_, tag_positions_;
     array_text key_tenants_, keys_, fingerprints_, answers_, expiries_;

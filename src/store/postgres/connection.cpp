@@ -59,6 +59,9 @@ error failure_of(const pqxx::sql_error& e, std::string_view attempted) {
         return {store_errc::unavailable, "the database server is read-only: a standby?",
                 std::move(log)};
     }
+    if (is("XX001") || is("XX002")) {
+        return {store_errc::corrupt, "what the database has kept is damaged", std::move(log)};
+    }
     // Lost connections, resources, an operator at work, deadlocks: the next try may succeed.
     for (const auto* passing : {"08", "40", "53", "55", "57", "58"}) {
         if (is(passing))
@@ -290,5 +293,7 @@ std::string connection::server_version() const {
     const int version = state_->session.server_version();
     return fmt::format("{}.{}", version / 10'000, version % 10'000);
 }
+
+int connection::process() const { return state_->session.backendpid(); }
 
 }  // namespace flexcore::store::postgres

@@ -3,8 +3,9 @@
 // Statements: `sql` objects are constants of the program; each is prepared once per session, under
 //             its name. Parameters travel as text.
 // Errors:     unavailable (the connection, the server, a time-out: `usable` says whether the
-//             session goes on), full (53100), base_errc::internal for what only a defect brings
-//             about. The log text has what the server said, never a parameter.
+//             session goes on), full (53100), corrupt (the server's own checks),
+//             base_errc::internal for what only a defect brings about. The log text has what the
+//             server said, never a parameter.
 // Threads:    one at a time.
 #pragma once
 
@@ -94,6 +95,8 @@ public:
     [[nodiscard]] bool take_warning() noexcept;
     [[nodiscard]] const std::string& schema() const noexcept;
     [[nodiscard]] std::string server_version() const;
+    /// Of the server's process, as whoever took the connection has said: a pooler says another.
+    [[nodiscard]] int process() const;
 
 private:
     struct state;

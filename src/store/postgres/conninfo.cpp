@@ -135,7 +135,7 @@ result<std::vector<std::string>> one_per_host(const options& given) {
 }  // namespace
 
 result<conninfo> read_conninfo(std::string_view url, const std::string& password_file,
-                               std::chrono::seconds connect_timeout) {
+                               std::chrono::seconds connect_timeout, const char* application) {
     auto given = parse(std::string{url});
     if (!given) return fail(std::move(given.error()));
     if (!password_file.empty()) {
@@ -150,7 +150,7 @@ result<conninfo> read_conninfo(std::string_view url, const std::string& password
     // A dead peer is noticed by the kernel after 15 s, a dead server by our own watch.
     const std::pair<const char*, std::string> defaults[] = {
         {"connect_timeout", fmt::format("{}", connect_timeout.count())},
-        {"application_name", "flexcore"},
+        {"application_name", application},
         {"target_session_attrs", "read-write"},
         {"keepalives_idle", "5"},
         {"keepalives_interval", "5"},
@@ -164,9 +164,25 @@ result<conninfo> read_conninfo(std::string_view url, const std::string& password
     if (!hosts) return fail(std::move(hosts.error()));
     conninfo made;
     made.hosts = std::move(*hosts);
+    made.sslmode = or_else(*given, "sslmode", "prefer");
     made.place = fmt::format("postgresql://{}{}/{}", or_else(*given, "host", "localhost"),
                              given->contains("port") ? ":" + given->at("port") : "",
                              or_else(*given, "dbname", ""));
+    return made;
+}
+
+result<shown_conninfo> without_secrets(const std::string& host) {
+    auto given = parse(host);
+    if (!given) return fail(std::move(given.error()));
+    if (given->contains("sslpassword")) {
+        return fail(base_errc::invalid_argument,
+                    "store.url has an sslpassword, which a program could only be given where "
+                    "everybody can read it: use a key without one, or run pg_dump yourself");
+    }
+    shown_conninfo made;
+    made.password = or_else(*given, "password", "");
+    given->erase("password");
+    made.text = to_text(*given);
     return made;
 }
 

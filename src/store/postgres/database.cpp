@@ -13,29 +13,32 @@ result<int> process_of(connection& session) {
     return (*rows)[0][0].as<int>();
 }
 
-/// A pooler that hands each transaction another session: what a session was told (search path,
-/// prepared statements, locks) is somebody else's then. One client's transaction takes the session
-/// that another has just used; then the other has to get another one.
-result<void> check_pooler(connection& one, const connection_settings& settings) {
+}  // namespace
+
+// What a session was told (search path, prepared statements, locks) is somebody else's behind such
+// a pooler. One client's transaction takes the session that another has just used; then the other
+// has to get another one.
+result<bool> keeps_sessions(connection& one, const connection_settings& settings) {
     const auto before = process_of(one);
     if (!before) return fail(before.error());
     auto other = connection::open(settings);
     if (!other) return fail(std::move(other.error()));
-    if (auto ok = (*other)->begin(); !ok) return ok;
+    if (auto ok = (*other)->begin(); !ok) return fail(ok.error());
     const auto taken = process_of(**other);
     const auto after = process_of(one);
     (*other)->roll_back();
     if (!taken) return fail(taken.error());
     if (!after) return fail(after.error());
-    if (*before == *after && *before != *taken) return {};
-    return fail(store_errc::unavailable,
-                fmt::format("{} is a pooler in transaction mode: prepared statements, the search "
-                            "path and locks of a session do not hold there. Set "
-                            "pool_mode=session for this database, or connect past the pooler",
-                            settings.where.place));
+    return *before == *after && *before != *taken;
 }
 
-}  // namespace
+error breaks_sessions(const std::string& place) {
+    return {store_errc::unavailable,
+            fmt::format("{} is a pooler in transaction mode: prepared statements, the search path "
+                        "and locks of a session do not hold there. Set pool_mode=session for this "
+                        "database, or connect past the pooler",
+                        place)};
+}
 
 result<database> open_database(const database_settings& settings) {
     auto where = read_conninfo(settings.url, settings.password_file, settings.connect_timeout);
@@ -48,7 +51,9 @@ result<database> open_database(const database_settings& settings) {
                     .overdue = std::make_shared<watch>()};
     auto session = connection::open(made.writing);
     if (!session) return fail(std::move(session.error()));
-    if (auto ok = check_pooler(**session, made.writing); !ok) return fail(std::move(ok.error()));
+    const auto keeps = keeps_sessions(**session, made.writing);
+    if (!keeps) return fail(keeps.error());
+    if (!*keeps) return fail(breaks_sessions(made.writing.where.place));
     auto known = standing::open(settings.folder);
     if (!known) return fail(std::move(known.error()));
     made.known = std::move(*known);

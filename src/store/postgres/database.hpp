@@ -26,6 +26,12 @@ struct database {
     std::string description;  ///< "PostgreSQL 15.18 at postgresql://db:5432/shop, schema flexcore"
 };
 
+/// False when a pooler in transaction mode stands between: it hands each transaction another
+/// session.
+[[nodiscard]] result<bool> keeps_sessions(connection&, const connection_settings&);
+/// What is said then.
+[[nodiscard]] error breaks_sessions(const std::string& place);
+
 /// Errors: those of `read_conninfo`, `connection`, `migrate` and `standing`; unavailable when a
 /// pooler in transaction mode stands between.
 [[nodiscard]] result<database> open_database(const database_settings&);

@@ -1,6 +1,7 @@
 #include "store/postgres/event_row.hpp"
 
 #include "base/names.hpp"
+#include "store/event_checksum_impl.hpp"
 
 #include <pqxx/result>
 
@@ -41,7 +42,7 @@ std::string page_of(std::string_view events, std::string_view order) {
         "SELECT e.position, e.version, e.id, e.recorded_at, e.schema_version,"
         " tenant.name AS tenant_name, stream.name AS stream_name, type.name AS type_name, e.tags,"
         " CASE WHEN e.before < {0} THEN e.metadata END AS metadata,"
-        " CASE WHEN e.before < {0} THEN e.data END AS data"
+        " CASE WHEN e.before < {0} THEN e.data END AS data, e.place, e.category, e.checksum"
         " FROM (SELECT e.*, coalesce(sum(octet_length(e.metadata) + octet_length(e.data)) OVER"
         " (ORDER BY e.{1} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before"
         " FROM ({2}) e) e"
@@ -94,6 +95,24 @@ result<void> add_row(const pqxx::result& rows, int row, event_page& page) {
     event.type = of(column::type);
     event.data = of(column::data);
     event.metadata = of(column::metadata).empty() ? "{}" : of(column::metadata);
+    const auto sum = event_checksum({.pos = event.pos,
+                                     .ver = event.ver,
+                                     .category = natural(column::category),
+                                     .schema_version = event.schema_version,
+                                     .place = static_cast<std::uint32_t>(natural(column::place)),
+                                     .recorded_at = event.recorded_at,
+                                     .id = event.id,
+                                     .tags = of(column::tags),
+                                     .metadata = of(column::metadata),
+                                     .data = event.data},
+                                    {.tenant = name_hash(event.tenant),
+                                     .stream = name_hash(event.stream),
+                                     .type = name_hash(event.type)});
+    if (sum != natural(column::checksum)) {
+        return fail(store_errc::corrupt,
+                    fmt::format("the event at position {} is damaged", event.pos),
+                    fmt::format("the record at position {} does not fit its checksum", event.pos));
+    }
     thread_local std::vector<std::string_view> tags;
     tags.clear();
     for (auto rest = of(column::tags); !rest.empty();) {

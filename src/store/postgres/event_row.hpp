@@ -39,6 +39,9 @@ enum class column : int {
     tags,
     metadata,  ///< null, as `data` is, where the page has its bytes already
     data,
+    place,
+    category,  ///< its id
+    checksum,
     count,
 };
 
@@ -57,7 +60,7 @@ enum class column : int {
     return static_cast<column>(static_cast<int>(column::count) + n);
 }
 
-/// Adds the event of a row whose texts are there. Error: corrupt.
+/// Adds the event of a row whose texts are there. Error: corrupt, when it is not what was written.
 [[nodiscard]] result<void> add_row(const pqxx::result&, int row, event_page&);
 
 /// What PostgreSQL can hold as text: UTF-8 without NUL. Nothing in the log has another name.

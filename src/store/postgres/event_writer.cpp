@@ -25,7 +25,7 @@ constexpr sql append_batch{
     "append_batch",
     "SELECT append_batch($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,"
     "$21,$22,$23,$24,$25,$26,$27,$28,$29,$30,$31,$32,$33,$34,$35,$36,$37,$38,$39,$40,$41,$42,"
-    "$43,$44,$45,$46)"};
+    "$43,$44,$45,$46,$47)"};
 constexpr sql resolve_batch{
     "resolve_batch",
     "SELECT batch = $1 OR EXISTS (SELECT 1 FROM events WHERE position = $2 AND id = $3) "

@@ -59,11 +59,13 @@ result<void> standing::check(connection& session) {
     const auto timeline = (*rows)[0][1].as<std::uint32_t>();
     const std::lock_guard lock{mutex_};
     if (!system_.empty() && system != system_) {
-        return fail(store_errc::unavailable,
-                    fmt::format("the database is another cluster (system identifier {}) than this "
-                                "data folder has served (see {}). Mend store.url, or move that "
-                                "file away to take the database as it is",
-                                system, file_));
+        return fail(
+            store_errc::unavailable,
+            fmt::format("the database is another cluster (system identifier {}) than this "
+                        "data folder has served (see {}). Mend store.url; or, when a backup was "
+                        "restored there and is meant, move that file away to take the "
+                        "database as it is",
+                        system, file_));
     }
     if (timeline < timeline_) {
         return fail(store_errc::unavailable,
@@ -88,8 +90,8 @@ result<void> standing::check_end(position pos) const {
     if (pos >= position_) return {};
     return fail(store_errc::unavailable,
                 fmt::format("events are missing: the log ends at position {}, and {} was "
-                            "acknowledged. Is this an old primary, or an old backup? To take the "
-                            "database as it is move {} away",
+                            "acknowledged. Is this an old primary, or a restored backup? When it "
+                            "is meant, move {} away to take the database as it is",
                             pos, position_, file_));
 }
 

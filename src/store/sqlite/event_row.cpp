@@ -1,41 +1,21 @@
 #include "store/sqlite/event_row.hpp"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include <algorithm>
-#include <array>
-#include <bit>
 
 namespace flexcore::store::sqlite {
 
-std::uint64_t name_hash(std::string_view name) noexcept {
-    return XXH3_64bits(name.data(), name.size());
-}
-
 std::uint64_t checksum_of(const event_row& row, const name_hashes& names) noexcept {
-    struct fields {
-        std::uint64_t pos, ver, category, place_and_schema, recorded_at;
-        name_hashes names;
-        std::array<std::uint8_t, 16> id;
-        std::uint64_t tags_size, metadata_size;
-    };
-    static_assert(std::has_unique_object_representations_v<fields>);
-    static_assert(std::endian::native == std::endian::little, "stored sums are little-endian");
-    const fields head{.pos = row.pos,
-                      .ver = row.ver,
-                      .category = row.category,
-                      .place_and_schema = std::uint64_t{row.place} << 32 | row.schema_version,
-                      .recorded_at = static_cast<std::uint64_t>(row.recorded_at),
-                      .names = names,
-                      .id = row.id.bytes,
-                      .tags_size = row.tags.size(),
-                      .metadata_size = row.metadata.size()};
-    std::uint64_t sum = XXH3_64bits(&head, sizeof head);
-    for (const auto part : {row.tags, row.metadata, row.data}) {
-        if (!part.empty()) sum = XXH3_64bits_withSeed(part.data(), part.size(), sum);
-    }
-    return sum;
+    return event_checksum({.pos = row.pos,
+                           .ver = row.ver,
+                           .category = row.category,
+                           .schema_version = row.schema_version,
+                           .place = row.place,
+                           .recorded_at = row.recorded_at,
+                           .id = row.id,
+                           .tags = row.tags,
+                           .metadata = row.metadata,
+                           .data = row.data},
+                          names);
 }
 
 event_row row_of(const statement& at) {

@@ -1,11 +1,10 @@
 // How an event stands in the table `events`: its columns, its tags, its checksum.
 //
-// Checksum: XXH3 over every field, names of tenant, stream and type included, so that a record
-//           that reads back differently for whatever reason is found. Not against forgery.
-// Threads:  free functions without state.
+// Threads: free functions without state.
 #pragma once
 
 #include "store/event.hpp"
+#include "store/event_checksum_impl.hpp"
 #include "store/sqlite/connection.hpp"
 
 #include <cstdint>
@@ -13,15 +12,6 @@
 #include <string_view>
 
 namespace flexcore::store::sqlite {
-
-[[nodiscard]] std::uint64_t name_hash(std::string_view) noexcept;
-
-/// What an event's names hash to; kept next to the names by whoever caches them.
-struct name_hashes {
-    std::uint64_t tenant = 0;
-    std::uint64_t stream = 0;
-    std::uint64_t type = 0;
-};
 
 /// The row of one event as it is stored. Texts are views.
 struct event_row {

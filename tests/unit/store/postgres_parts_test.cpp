@@ -1,5 +1,7 @@
-// What the read models in PostgreSQL are made of, as far as it needs no server.
+// What the store in PostgreSQL is made of, as far as it needs no server.
 #include "store/postgres/absent_filter.hpp"
+#include "store/postgres/child_program.hpp"
+#include "store/postgres/conninfo.hpp"
 #include "store/postgres/literal.hpp"
 #include "store/postgres/row_cache.hpp"
 #include "store/postgres/sessions.hpp"
@@ -195,4 +197,51 @@ TEST_CASE("backoff: pauses grow to a bound, and begin anew after a success", "[s
     CHECK(expected == backoff::longest);
     pace.succeeded();
     CHECK(pause_after_failure().first <= backoff::first);
+}
+
+TEST_CASE("conninfo: for a program's arguments the password stands apart, whatever is in it",
+          "[store][postgres]") {
+    const auto where = read_conninfo("postgresql://u:a%20'b%5Cc@one:1,two:2/d?sslmode=require", "",
+                                     std::chrono::seconds{3});
+    REQUIRE(where);
+    CHECK(where->sslmode == "require");
+    REQUIRE(where->hosts.size() == 2);
+    for (const auto& host : where->hosts) {
+        const auto shown = without_secrets(host);
+        REQUIRE(shown);
+        CHECK(shown->password == "a 'b\\c");
+        CHECK_FALSE(shown->text.contains("b\\"));
+        CHECK(shown->text.contains("user='u'"));
+        CHECK(shown->text.contains("sslmode='require'"));
+        CHECK(shown->text.contains(&host == &where->hosts[0] ? "host='one'" : "host='two'"));
+    }
+    const auto key =
+        read_conninfo("postgresql://u@one/d?sslpassword=very-secret", "", std::chrono::seconds{3});
+    REQUIRE(key);
+    const auto refused = without_secrets(key->hosts[0]);
+    REQUIRE_FALSE(refused);
+    CHECK_FALSE(refused.error().client.contains("very-secret"));
+}
+
+TEST_CASE("programs: are found in PATH, their ends and words are told, and they can be ended",
+          "[store][postgres]") {
+    const auto shell = find_program("sh");
+    REQUIRE_FALSE(shell.empty());
+    CHECK(find_program("no-such-program-anywhere").empty());
+    const auto said =
+        run_program({shell, "-c", "echo $PGPASSWORD; echo wrong >&2; exit 3"}, "s", {});
+    REQUIRE(said);
+    CHECK_FALSE(said->succeeded);
+    CHECK(said->said == "s wrong");
+    const auto well = run_program({shell, "-c", "exit 0"}, "", {});
+    REQUIRE(well);
+    CHECK(well->succeeded);
+    const auto much = run_program({shell, "-c", "yes | head -c 1000000; echo end"}, "", {});
+    REQUIRE(much);
+    CHECK(much->said.size() <= 4'096);
+    CHECK(much->said.ends_with(" end"));
+    const auto ended = run_program({shell, "-c", "exec sleep 1000"}, "", [] { return true; });
+    REQUIRE(ended);
+    CHECK_FALSE(ended->succeeded);
+    CHECK_FALSE(run_program({"/no/such/program"}, "", {}));
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/names.hpp"
+#include "store/event_checksum_impl.hpp"
 #include "store/postgres/event_reader.hpp"
 #include "store/postgres/migrations.hpp"
 #include "store/read_limits_impl.hpp"
@@ -66,8 +67,8 @@ public:
     }
     /// Rows that were added since.
     void write() {
-        array_text position, stream, version, type, category, tenant, id, tags, metadata, data, tag,
-            tagged;
+        array_text position, stream, version, type, category, tenant, id, tags, metadata, data, sum,
+            tag, tagged;
         for (; written_ < kept_.size(); ++written_) {
             const auto& event = kept_[written_].event;
             const auto in = name_id(1, 0, event.tenant);
@@ -88,11 +89,24 @@ public:
             tags.add(its_tags);
             metadata.add(kept_[written_].from.metadata);
             data.add(event.data);
+            sum.add(static_cast<std::int64_t>(
+                event_checksum({.pos = event.pos,
+                                .ver = event.ver,
+                                .category = static_cast<std::uint64_t>(its_category),
+                                .schema_version = event.schema_version,
+                                .recorded_at = event.recorded_at,
+                                .id = event.id,
+                                .tags = its_tags,
+                                .metadata = kept_[written_].from.metadata,
+                                .data = event.data},
+                               {.tenant = name_hash(event.tenant),
+                                .stream = name_hash(event.stream),
+                                .type = name_hash(event.type)})));
         }
         run("INSERT INTO events SELECT p, s, v, t, c, n, 3, 0, $1::bigint + p * $2::bigint, i, g,"
-            " m, d FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],"
-            " $7::bigint[], $8::bigint[], $9::uuid[], $10::text[], $11::text[], $12::text[])"
-            " AS a(p, s, v, t, c, n, i, g, m, d)",
+            " m, d, h FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],"
+            " $7::bigint[], $8::bigint[], $9::uuid[], $10::text[], $11::text[], $12::text[],"
+            " $13::bigint[]) AS a(p, s, v, t, c, n, i, g, m, d, h)",
             params{}
                 .add(start)
                 .add(second)
@@ -105,7 +119,8 @@ public:
                 .add(id)
                 .add(tags)
                 .add(metadata)
-                .add(data));
+                .add(data)
+                .add(sum));
         run("INSERT INTO event_tags SELECT * FROM unnest($1::bigint[], $2::bigint[])",
             params{}.add(tag).add(tagged));
     }
