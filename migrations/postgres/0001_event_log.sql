@@ -86,6 +86,14 @@ CREATE TABLE stream_rules (
 CREATE INDEX stream_rules_by_tenant ON stream_rules (tenant);
 CREATE INDEX stream_rules_by_change ON stream_rules (changed_at);
 
+-- Batches that have changed rules, for an hour, so that their writers know them again: others may
+-- have written since, so log_head.batch does not tell.
+CREATE TABLE rule_batches (
+    batch   uuid        PRIMARY KEY,
+    made_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX rule_batches_by_time ON rule_batches (made_at);
+
 -- Positions whose events were removed on purpose, as ranges that do not meet. Written before the
 -- events go, in the same transaction; never given back.
 CREATE TABLE holes (
@@ -243,6 +251,8 @@ BEGIN
                 expires_at = excluded.expires_at;
     END IF;
     IF cardinality(r_stream) > 0 THEN
+        DELETE FROM rule_batches WHERE made_at < clock_timestamp() - interval '1 hour';
+        INSERT INTO rule_batches (batch) VALUES (this_batch);
         INSERT INTO stream_rules AS r (stream, tenant, max_age_us, max_count, truncate_before,
                                        deleted, deleted_to, changed_at)
             SELECT u.*, known_changes + 1

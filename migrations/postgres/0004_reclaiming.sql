@@ -49,6 +49,7 @@ CREATE FUNCTION reclaim_step(after_stream bigint, moment bigint, ids_until bigin
                              OUT stream_id bigint, OUT removed integer)
 LANGUAGE plpgsql AS $$
 DECLARE
+    candidate bigint;
     rule    stream_rules;
     head    bigint;
     newest  bigint;
@@ -57,33 +58,39 @@ DECLARE
     victim  record;
 BEGIN
     removed := 0;
-    FOR rule IN SELECT * FROM stream_rules WHERE stream > after_stream ORDER BY stream
-                LIMIT streams_max
+    FOR candidate IN SELECT stream FROM stream_rules WHERE stream > after_stream ORDER BY stream
+                     LIMIT streams_max
     LOOP
-        SELECT max(version) INTO newest FROM events WHERE stream = rule.stream;
-        beneath := rule.deleted_to + 1;
-        oldest := -9223372036854775808;
-        IF rule.deleted = 0 AND NOT EXISTS (
-               SELECT 1 FROM streams s JOIN names c ON c.id = s.category
-               JOIN kept_categories k ON k.name = c.name WHERE s.id = rule.stream) THEN
-            beneath := greatest(beneath, rule.truncate_before);
-            IF rule.max_count <> 0 THEN
-                beneath := greatest(beneath, newest - rule.max_count + 1);
+        LOOP
+            SELECT * INTO rule FROM stream_rules WHERE stream = candidate;
+            SELECT max(version) INTO newest FROM events WHERE stream = rule.stream;
+            beneath := rule.deleted_to + 1;
+            oldest := -9223372036854775808;
+            IF rule.deleted = 0 AND NOT EXISTS (
+                   SELECT 1 FROM streams s JOIN names c ON c.id = s.category
+                   JOIN kept_categories k ON k.name = c.name WHERE s.id = rule.stream) THEN
+                beneath := greatest(beneath, rule.truncate_before);
+                IF rule.max_count <> 0 THEN
+                    beneath := greatest(beneath, newest - rule.max_count + 1);
+                END IF;
+                IF rule.max_age_us <> 0 THEN
+                    oldest := moment - rule.max_age_us;
+                END IF;
             END IF;
-            IF rule.max_age_us <> 0 THEN
-                oldest := moment - rule.max_age_us;
-            END IF;
-        END IF;
+            EXIT WHEN head IS NOT NULL OR NOT EXISTS (
+                SELECT 1 FROM events e
+                WHERE e.stream = rule.stream AND (e.version < beneath OR e.recorded_at < oldest)
+                  AND (e.version < newest OR e.version <= rule.deleted_to));
+            -- Behind the lock the rule may be another, and its events removed by another server.
+            SELECT position INTO head FROM log_head FOR UPDATE;
+        END LOOP;
         FOR victim IN
             SELECT e.position, e.tenant, e.version, e.place, e.recorded_at, e.id, e.tags
             FROM events e
             WHERE e.stream = rule.stream AND (e.version < beneath OR e.recorded_at < oldest)
-              AND (e.version < newest OR e.version <= rule.deleted_to)
+              AND (e.version < newest OR e.version <= rule.deleted_to) AND head IS NOT NULL
             ORDER BY e.version LIMIT events_max - removed
         LOOP
-            IF head IS NULL THEN
-                SELECT position INTO head FROM log_head FOR UPDATE;
-            END IF;
             EXIT WHEN victim.position >= head;
             PERFORM add_hole(victim.position,
                              CASE WHEN victim.version <= rule.deleted_to THEN 'deletion'
@@ -103,7 +110,7 @@ BEGIN
         END LOOP;
         -- Full: this stream may have more.
         EXIT WHEN removed >= events_max;
-        stream_id := rule.stream;
+        stream_id := candidate;
     END LOOP;
     IF removed >= events_max AND stream_id IS NULL THEN
         stream_id := after_stream;

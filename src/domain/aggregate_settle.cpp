@@ -18,7 +18,9 @@ error changes_too_often(const error& conflict) {
 }  // namespace
 
 void aggregate_runtime::state::finish(const std::shared_ptr<lane>& l) {
-    if (l->now->writes()) return write(l);
+    // Where others write, what nothing is written for is an answer about the state as well: the log
+    // proves that it was the newest.
+    if (l->now->writes() || (log.shared() && !l->now->items.empty())) return write(l);
     // Nothing was decided on top of anything, and the state held when each was decided.
     store::append_outcome nothing;
     nothing.pos = log.head();
@@ -147,12 +149,13 @@ void aggregate_runtime::state::settle(const std::shared_ptr<lane>& l,
             answer = {bus::bus_errc::handler_failed, "the command's handler failed",
                       "its events cannot be written: " + why.client};
         }
-        // A refusal below the first write stands; what was decided on top of a write does not.
+        // A refusal below the first write stands, unless the log had to prove it; what was decided
+        // on top of a write does not.
         std::vector<turn_item> on_top;
         bool wrote = false;
         for (std::size_t i = 0; i < items.size(); ++i) {
             auto& item = items[i];
-            if (item.events != 0 || now.keyed == i) {
+            if (item.events != 0 || now.keyed == i || (!wrote && log.shared())) {
                 wrote = true;
                 item.who->answer(std::unexpected{answer});
             } else if (wrote) {

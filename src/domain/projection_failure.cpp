@@ -33,11 +33,12 @@ std::optional<std::size_t> before_named(const error& why, const follower& f, std
 /// `tried`: how many events the failed apply was given, 0 when the store failed.
 void projection_runner::state::failed(projection& p, follower& f, const error& why,
                                       std::size_t tried) {
-    if (why.code == store::store_errc::checkpoint_conflict) {
+    if (why.code == store::store_errc::checkpoint_conflict ||
+        why.code == store::store_errc::unknown_generation) {
         // As usual as it is rare, by how many servers there are.
         if (const auto left_out = p.moved_elsewhere.take(monotonic::now())) {
             telemetry::log(telemetry::level::info, "domain",
-                           "another server has moved a projection's checkpoint; it is read again",
+                           "another server has moved a projection on; it is read again",
                            {{"projection", std::string_view{p.spec.name}},
                             {"detail", std::string_view{why.client}},
                             {"left_out", *left_out}});

@@ -18,6 +18,8 @@ void projection_runner::state::open(projection& p) {
     auto found = find_generations(p);
     p.open = found.has_value();
     if (found) {
+        // Before the checkpoint that is now believed another server may have changed rows.
+        changes.bump_all();
         p.open_error.clear();
         p.serving.delay = {};
     } else {
@@ -107,7 +109,7 @@ result<void> projection_runner::state::find_generations(projection& p) {
         } else if (!building && g.version == p.spec.version && g.models == p.spec.models &&
                    g.checkpoint <= head) {
             building = std::move(g);  // a rebuild that was interrupted goes on
-        } else {
+        } else if (!log.shared() || g.version <= p.spec.version) {
             drop(g, "left over from an interrupted rebuild");
         }
     }
@@ -115,6 +117,11 @@ result<void> projection_runner::state::find_generations(projection& p) {
         if (building) drop(*building, "nothing serves beside it");
         auto made = views.create(p.spec.name, p.spec.version, p.spec.models);
         if (!made) return std::unexpected{std::move(made.error())};
+        if (!made->serving) {
+            // Another server has made one at the same moment.
+            drop(*made, "another one serves already");
+            return find_generations(p);
+        }
         serving = std::move(*made);
         building.reset();
     }
@@ -128,7 +135,17 @@ result<void> projection_runner::state::find_generations(projection& p) {
         p.building.emplace();
         return follow(p, *p.building, *building);
     }
-    return p.frozen ? begin_building(p) : result<void>{};
+    if (!p.frozen) return {};
+    if (log.shared() && serving->version > p.spec.version && !p.ahead_of_log) {
+        // Two would build over each other for ever. Who means it asks for a rebuild.
+        telemetry::log(telemetry::level::warn, "domain",
+                       "a newer version of a projection serves; this server only reads its rows",
+                       {{"projection", std::string_view{p.spec.name}},
+                        {"version", std::uint64_t{p.spec.version}},
+                        {"serving", std::uint64_t{serving->version}}});
+        return {};
+    }
+    return begin_building(p);
 }
 
 }  // namespace flexcore::domain

@@ -142,6 +142,7 @@ const problem_kind& of(store::store_errc code) {
         case store_errc::corrupt:
         case store_errc::newer_schema:
         case store_errc::checkpoint_conflict:
+        case store_errc::unknown_generation:
             return internal;
     }
     return internal;

@@ -38,6 +38,8 @@ public:
                 return "the data folder is in use";
             case store_errc::checkpoint_conflict:
                 return "the checkpoint is elsewhere";
+            case store_errc::unknown_generation:
+                return "the rows are gone";
             case store_errc::unknown_model:
                 return "no such read model";
             case store_errc::not_indexed:

@@ -21,6 +21,7 @@ enum class store_errc {
     newer_schema,         ///< the database was written by a newer version of this program
     locked,               ///< another process has the data folder; the text names it
     checkpoint_conflict,  ///< a read model's checkpoint is not where the writer expected it
+    unknown_generation,   ///< of a read model: another writer has dropped it
     unknown_model,        ///< no such read model
     not_indexed,          ///< the scan names a field that was not declared
     invalid_cursor,

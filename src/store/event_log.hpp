@@ -215,6 +215,8 @@ public:
 
     /// The last durable position; moves only after a commit has returned.
     [[nodiscard]] virtual position head() const noexcept = 0;
+    /// Whether other processes may write to it as well.
+    [[nodiscard]] virtual bool shared() const noexcept { return false; }
     /// The log's end where it is stored: head(), or beyond it while others have written what is not
     /// known here yet. May be a round trip.
     [[nodiscard]] virtual result<position> end() = 0;

@@ -18,7 +18,7 @@ namespace flexcore::store {
             fmt::format("read model {} belongs to another projection", model)};
 }
 [[nodiscard]] inline error unknown_generation(generation_id id) {
-    return {store_errc::invalid_request, fmt::format("there is no generation {}", id)};
+    return {store_errc::unknown_generation, fmt::format("there is no generation {}", id)};
 }
 [[nodiscard]] inline error checkpoint_elsewhere(position stands_at, position expected) {
     return {store_errc::checkpoint_conflict,

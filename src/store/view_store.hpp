@@ -110,7 +110,8 @@ public:
     [[nodiscard]] virtual result<void> drop(generation_id) = 0;                               // W
     [[nodiscard]] virtual result<void> set_paused(std::string_view projection, bool) = 0;     // W
     [[nodiscard]] virtual result<void> set_stopped(generation_id, std::string_view why) = 0;  // W
-    /// Fails with checkpoint_conflict when the generation does not stand at `expected`.
+    /// Fails with checkpoint_conflict when the generation does not stand at `expected`, with
+    /// unknown_generation when it was dropped; so does the commit.
     [[nodiscard]] virtual result<std::unique_ptr<view_transaction>> begin(
         generation_id, position expected) = 0;  // W
 

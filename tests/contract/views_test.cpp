@@ -86,7 +86,10 @@ TEST_CASE("views: a checkpoint that is elsewhere fails the writer", "[store][vie
     change.reset();
     CHECK(current(views, made.id).checkpoint == 5);
     put(views, made, 5, 6, "1", "{}");
-    CHECK(code_of(views.begin(4711, 0)) == make_error_code(store_errc::invalid_request));
+    const auto gone = make_error_code(store_errc::unknown_generation);
+    CHECK(code_of(views.begin(4711, 0)) == gone);
+    CHECK(code_of(views.serve(4711)) == gone);
+    CHECK(code_of(views.drop(4711)) == gone);
 }
 
 TEST_CASE("views: a transaction sees its own writes, and is alone", "[store][views]") {

@@ -176,12 +176,16 @@ result<std::unique_ptr<connection>> connection::open(const connection_settings& 
 result<std::unique_ptr<connection>> connection::open(const connection_settings& settings,
                                                      const std::string& host) {
     std::unique_ptr<state> made;
-    try {
-        // Answered or not: what is run first on it will tell.
-        const watch::guard begun{*settings.overdue, watch::what::connect, -1, no_deadline};
-        made = std::make_unique<state>(settings, host);
-    } catch (const std::exception& e) {
-        return fail(failure_to_connect(settings.where, e.what()));
+    {
+        // Answered or not: what is run first on it will tell. A refusal is an answer.
+        watch::guard begun{*settings.overdue, watch::what::connect, -1, no_deadline};
+        try {
+            made = std::make_unique<state>(settings, host);
+        } catch (const std::exception& e) {
+            if (std::string_view{e.what()}.find("FATAL") != std::string_view::npos)
+                begun.answered();
+            return fail(failure_to_connect(settings.where, e.what()));
+        }
     }
 // A session that comes back by itself would have lost its settings, and a transaction its work.
 #pragma GCC diagnostic push

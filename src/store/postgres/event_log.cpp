@@ -95,6 +95,7 @@ public:
         return reader_.find_answer(tenant, key);
     }
     position head() const noexcept override { return writer_.head(); }
+    bool shared() const noexcept override { return true; }
     result<position> end() override { return reader_.end(); }
     void on_commit(commit_listener listener) override { writer_.on_commit(std::move(listener)); }
     void stop() override { writer_.stop(); }

@@ -16,6 +16,7 @@ constexpr std::size_t streams_kept_max = 65'536;
 constexpr std::size_t names_kept_max = 32'768;
 // Optimistic tries before the head row is locked first.
 constexpr int unlocked_tries_max = 3;
+constexpr int lost_tries_max = 3;
 constexpr auto resolve_max = std::chrono::seconds{10};  // from when the batch was sent
 constexpr auto resolve_min = std::chrono::seconds{2};
 // What takes longer waits for somebody: a lock, a standby that does not confirm.
@@ -28,7 +29,7 @@ constexpr sql append_batch{
     "$43,$44,$45,$46,$47)"};
 constexpr sql resolve_batch{
     "resolve_batch",
-    "SELECT batch = $1 OR EXISTS (SELECT 1 FROM events WHERE position = $2 AND id = $3) "
+    "SELECT batch = $1 OR EXISTS (SELECT 1 FROM rule_batches r WHERE r.batch = $1) OR EXISTS (SELECT 1 FROM events WHERE position = $2 AND id = $3) "
     "OR EXISTS (SELECT 1 FROM removed_ids WHERE position = $2 AND id = $3) FROM log_head"};
 constexpr sql fence{"fence", "UPDATE log_head SET changes = changes + 1"};
 
@@ -114,7 +115,13 @@ result<void> event_writer::write_decided(write_batch& batch) {
     bool look = false;
     bool connected_again = false;
     unresolved_ = false;
+    lost_tries_ = 0;
     for (int tries = 0;; ++tries) {
+        if (lost_tries_ == lost_tries_max) {
+            // Whatever it is in this batch: others wait.
+            return fail(store_errc::unavailable, "the database is not available",
+                        "each session was lost with this batch, which is not in the log");
+        }
         const bool locked = tries >= unlocked_tries_max;
         const auto begun = monotonic::now();
         const auto done = try_once(batch, look, locked);
@@ -150,7 +157,7 @@ void event_writer::begin_try(write_batch& batch) {
     batch.now = std::max(batch.now, head_.recorded_at);
     batch.head = head_.pos;
     head_position_ = head_.pos;
-    now_ = batch.now;
+    keys_at_ = settings_.clock();
     unborn_.clear();
     found_ids_.clear();
     found_keys_.clear();
@@ -236,7 +243,7 @@ result<event_writer::tried> event_writer::call(write_batch& batch, bool locked) 
     const uuid token = uuid_v7();
     const auto begun = monotonic::now();
     (void)db_->take_warning();
-    auto done = db_->run(append_batch, rows_->call(token, head_, after, now_));
+    auto done = db_->run(append_batch, rows_->call(token, head_, after, keys_at_));
     bool ambiguous = !done && !db_->usable();
     if (done && (*done)[0][0].as<int>() != 0) {
         return (*done)[0][0].as<int>() == 1 ? tried::moved : tried::assumed_wrongly;
@@ -253,7 +260,10 @@ result<event_writer::tried> event_writer::call(write_batch& batch, bool locked) 
         const auto there = resolve(batch, token, begun);
         unresolved_ = !there;
         if (!there) return fail(there.error());
-        if (!*there) return tried::moved;
+        if (!*there) {
+            ++lost_tries_;
+            return tried::moved;
+        }
     } else if (!done) {
         return fail(done.error());
     }
@@ -285,7 +295,8 @@ result<bool> event_writer::resolve_once(const write_batch& batch, const uuid& to
     const auto answer = [&]() -> result<bool> {
         const auto head = read_head(true);
         if (!head) return fail(head.error());
-        if (auto ok = settings_.known->check_end(head->pos); !ok) return fail(ok.error());
+        if (auto ok = settings_.known->check_end(head->pos); !ok)
+            return fail(for_clients(std::move(ok.error())));
         const bool events = batch.events && !batch.events->events.empty();
         const auto found =
             db_->run(resolve_batch, params{}

@@ -158,7 +158,7 @@ result<bool> event_writer::look_up(const write_batch& batch) {
                                           .add(ids)
                                           .add(key_tenants)
                                           .add(keys)
-                                          .add(now_));
+                                          .add(keys_at_));
     if (!rows) return fail(rows.error());
     // First whether the rest may be believed together with what is remembered.
     for (const auto& row : *rows) {

@@ -117,7 +117,7 @@ result<position> event_writer::match_in_database(std::uint64_t in, const selecto
         settings.statement_timeout = search_max;
         settings.read_only = true;
         auto made = connection::open(settings);
-        if (!made) return fail(std::move(made.error()));
+        if (!made) return fail(for_clients(std::move(made.error())));
         searching_ = std::move(*made);
     }
     const search_text text{clause, rules};

@@ -92,9 +92,10 @@ result<void> event_writer::catch_up() {
         return fail(store_errc::unavailable, "events that were shown are missing",
                     fmt::format("the log ends at {}, shown up to {}", head->pos, head_.pos));
     }
-    if (auto ok = learn(*head); !ok) return ok;
     const auto changed = db_->run(changed_rules, params{}.add(head_.changes));
     if (!changed) return fail(changed.error());
+    // Last of what may fail: what is learned is told once.
+    if (auto ok = learn(*head); !ok) return ok;
     for (const auto& row : *changed) {
         const auto name = row[0].as<std::string>();
         settings_.rules->note(name);

@@ -128,10 +128,10 @@ version event_writer::version_before(const stream_state& state, position before)
 }
 
 std::optional<event_log::stored_answer> event_writer::answer(std::string_view tenant_name,
-                                                             std::string_view key, unix_us now) {
+                                                             std::string_view key, unix_us) {
     const text_pair name{std::string{tenant_name}, std::string{key}};
     if (const auto found = pending_keys_.find(name);
-        found != pending_keys_.end() && found->second.expires_at > now) {
+        found != pending_keys_.end() && found->second.expires_at > keys_at_) {
         return event_log::stored_answer{std::string{found->second.entry->fingerprint},
                                         found->second.answer};
     }
@@ -216,13 +216,13 @@ void event_writer::revive(stream_state& state) {
 }
 
 void event_writer::remember(std::string_view tenant_name, const idempotency_entry& entry,
-                            std::string answer, unix_us now) {
+                            std::string answer, unix_us) {
     const std::uint64_t in = tenant_made(tenant_name);
     pending_keys_[{std::string{tenant_name}, std::string{entry.key}}] = {
         .entry = &entry,
         .answer = std::move(answer),
         .tenant = in,
-        .expires_at = now + entry.keep_us};
+        .expires_at = keys_at_ + entry.keep_us};
 }
 
 }  // namespace flexcore::store::postgres

@@ -161,8 +161,9 @@ result<void> drop_generation(connection& db, const generation& gone) {
     for (const auto& model : tables_of(gone)) {
         if (auto ok = done(db.run(leave_table, params{}.add(model.table()))); !ok) return ok;
     }
-    if (auto ok = done(db.run(delete_models, params{}.add(gone.id))); !ok) return ok;
-    return done(db.run(delete_generation, params{}.add(gone.id)));
+    // In the order in which a commit of rows locks them.
+    if (auto ok = done(db.run(delete_generation, params{}.add(gone.id))); !ok) return ok;
+    return done(db.run(delete_models, params{}.add(gone.id)));
 }
 
 result<void> catalogue_changed(connection& db) { return done(db.run(count_change)); }

@@ -213,7 +213,7 @@ result<void> view_writer::transaction::write(position new_checkpoint) {
     const auto answer = session_->db->run(on_.commit, parameters(new_checkpoint));
     if (!answer && answer.error().code == base_errc::internal && !in_database_) {
         // Its tables may be gone, and with them the generation.
-        if (auto why = why_not_written(); why.code == store_errc::invalid_request)
+        if (auto why = why_not_written(); why.code == store_errc::unknown_generation)
             return fail(std::move(why));
     }
     if (!answer) return fail(answer.error());

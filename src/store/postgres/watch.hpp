@@ -26,8 +26,9 @@ namespace flexcore::store::postgres {
 class watch {
 public:
     static constexpr std::chrono::milliseconds silence_max{1'500};
-    /// The log is looked at once a second, and an answer is awaited for as long as above.
-    static constexpr std::chrono::milliseconds unseen_usual{3'000};
+    /// The log is looked at each second, with other work to do every third one, and an answer is
+    /// awaited for as long as above.
+    static constexpr std::chrono::milliseconds unseen_usual{5'000};
 
     watch();
     ~watch();

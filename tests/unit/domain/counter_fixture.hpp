@@ -93,6 +93,7 @@ public:
     result<std::optional<stored_answer>> find_answer(std::string_view tenant,
                                                      std::string_view key) override;
     store::position head() const noexcept override;
+    [[nodiscard]] bool shared() const noexcept override { return others_write; }
     result<store::position> end() override;
     void on_commit(store::commit_listener listener) override;
     void stop() override;
@@ -100,6 +101,7 @@ public:
     std::atomic<int> appends{0};
     std::atomic<int> stream_reads{0};
     std::atomic<bool> forgetful{false};  ///< find_answer finds nothing
+    std::atomic<bool> others_write{false};
 
 private:
     store::event_log& under_;

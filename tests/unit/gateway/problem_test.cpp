@@ -43,7 +43,7 @@ TEST_CASE("problem: every error of every module has a status, 500 only where it 
     check_all(gateway_errc::upgrade_required, {});
     check_all(store::store_errc::stopped,
               {store::store_errc::corrupt, store::store_errc::newer_schema,
-               store::store_errc::checkpoint_conflict});
+               store::store_errc::checkpoint_conflict, store::store_errc::unknown_generation});
     check_all(bus::bus_errc::duplicate_name, {bus::bus_errc::handler_failed});
     check_all(domain::domain_errc::log_incompatible,
               {domain::domain_errc::behavior_failed, domain::domain_errc::log_incompatible});

@@ -314,7 +314,8 @@ TEST_CASE("postgres views: readers follow when another server switches generatio
     CHECK(value(before->get(tenant, "orders", "1"))->json == R"({"v":1})");
     CHECK(value(before->changed_at("customers")) == 0);
     // Nor is anything written to what is gone.
-    CHECK(code_of(two.views->begin(first.id, 1)) == make_error_code(store_errc::invalid_request));
+    CHECK(code_of(two.views->begin(first.id, 1)) ==
+          make_error_code(store_errc::unknown_generation));
 }
 
 TEST_CASE("postgres views: tables that are left go when nobody reads them any more",
@@ -352,7 +353,7 @@ TEST_CASE("postgres views: a commit into a generation that another server droppe
     value(two.views->drop(made.id));
     SECTION("its tables are still there") {}
     SECTION("its tables are gone") { CHECK(in.number("SELECT drop_tables_left('0 s')") == 0); }
-    CHECK(code_of(change->commit(1)) == make_error_code(store_errc::invalid_request));
+    CHECK(code_of(change->commit(1)) == make_error_code(store_errc::unknown_generation));
 }
 
 TEST_CASE("postgres views: a transaction larger than memory allows is still one",
