@@ -259,6 +259,18 @@ void log_writer::write_slice(std::span<queued_append> slice) {
     }
 }
 
+// The thread runs already, and may find what others have written.
+void log_writer::on_commit(commit_listener listener) {
+    auto made = std::make_shared<const commit_listener>(std::move(listener));
+    const std::lock_guard lock{mutex_};
+    listener_ = std::move(made);
+}
+
+std::shared_ptr<const commit_listener> log_writer::listener() {
+    const std::lock_guard lock{mutex_};
+    return listener_;
+}
+
 void log_writer::publish(write_batch& batch) {
     if (!batch.events) return;
     if (batch.events->events.empty() && batch.changed.empty() && !batch.any_may_have_changed)
@@ -270,11 +282,12 @@ void log_writer::publish(write_batch& batch) {
         series_->events.add(count);
         series_->batch_events.observe(count);
     }
-    if (!listener_) return;
-    listener_(commit{.batch = batch.events,
-                     .appends = batch.appends,
-                     .changed = batch.changed,
-                     .any_may_have_changed = batch.any_may_have_changed});
+    if (const auto told = listener()) {
+        (*told)(commit{.batch = batch.events,
+                       .appends = batch.appends,
+                       .changed = batch.changed,
+                       .any_may_have_changed = batch.any_may_have_changed});
+    }
 }
 
 void log_writer::publish_foreign() {
@@ -283,11 +296,12 @@ void log_writer::publish_foreign() {
                           position passed_over_to) {
         head_.store(upto, std::memory_order_release);
         series_->head.set(static_cast<double>(upto));
-        if (!listener_) return;
-        listener_(commit{.batch = events,
-                         .appends = {},
-                         .any_may_have_changed = std::exchange(found.any_may_have_changed, false),
-                         .passed_over_to = passed_over_to});
+        const auto told = listener();
+        if (!told) return;
+        (*told)(commit{.batch = events,
+                       .appends = {},
+                       .any_may_have_changed = std::exchange(found.any_may_have_changed, false),
+                       .passed_over_to = passed_over_to});
     };
     last_recorded_at_ = std::max(last_recorded_at_, found.recorded_at);
     if (found.passed_over_to != 0)

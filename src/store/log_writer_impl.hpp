@@ -108,7 +108,7 @@ public:
 
     void append(append_request, append_done);
     void append_all(std::vector<event_log::queued>);
-    void on_commit(commit_listener listener) { listener_ = std::move(listener); }
+    void on_commit(commit_listener);
     [[nodiscard]] position head() const noexcept { return head_.load(std::memory_order_acquire); }
     [[nodiscard]] writer_condition condition() const noexcept { return condition_.load(); }
     /// Answers what is queued, closes the backend, joins. Idempotent; not from a callback.
@@ -121,6 +121,8 @@ private:
     void enqueue(std::span<queued_append>);
     void run();
     void write_slice(std::span<queued_append>);
+    /// Whom to tell; null for nobody.
+    [[nodiscard]] std::shared_ptr<const commit_listener> listener();
     void publish(write_batch&);
     void publish_foreign();
     [[nodiscard]] bool try_recover();
@@ -133,7 +135,6 @@ private:
     const writer_limits limits_;
     const clock clock_;
     const std::unique_ptr<series> series_;
-    commit_listener listener_;
     std::atomic<position> head_;
     std::atomic<writer_condition> condition_{writer_condition::well};
     std::atomic<bool> recovery_failed_{false};  ///< and none has succeeded since
@@ -146,6 +147,7 @@ private:
 
     std::mutex mutex_;
     std::condition_variable wake_;
+    std::shared_ptr<const commit_listener> listener_;
     std::vector<queued_append> queue_;
     std::size_t queued_events_ = 0;  ///< also those taken from queue_ but not yet written
     std::size_t queued_bytes_ = 0;
