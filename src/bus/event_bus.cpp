@@ -3,6 +3,8 @@
 #include "bus/errc.hpp"
 #include "bus/event_ring_impl.hpp"
 
+#include <mutex>
+
 namespace flexcore::bus {
 namespace {
 
@@ -43,8 +45,15 @@ struct event_bus::state {
     const event_bus_settings settings;
     store::event_log& log;
     event_ring ring;
-    std::vector<store::commit_listener> listeners;  // complete before the first append
+    using listener_list = std::vector<store::commit_listener>;
+    std::mutex listeners_mutex;
+    std::shared_ptr<const listener_list> listeners = std::make_shared<listener_list>();
     std::atomic<std::size_t> subscribers{0};
+
+    [[nodiscard]] std::shared_ptr<const listener_list> listening() {
+        const std::lock_guard lock{listeners_mutex};
+        return listeners;
+    }
     telemetry::gauge& following;
     telemetry::counter& from_memory;
     telemetry::counter& from_log;
@@ -55,17 +64,23 @@ event_bus::event_bus(event_bus_settings settings, store::event_log& log,
                      telemetry::metrics& metrics)
     : state_{std::make_shared<state>(settings, log, metrics)} {
     log.on_commit([state = state_](const store::commit& commit) {
-        for (const auto& listener : state->listeners) listener(commit);
+        const auto all = state->listening();
+        for (const auto& listener : *all) listener(commit);
         if (commit.passed_over_to != 0) state->ring.pass_over(commit.passed_over_to);
         state->ring.publish(commit.batch);
         state->published.add(static_cast<double>(commit.batch->events.size()));
     });
+    // Another server may have written between the look at the log's head and here.
+    state_->ring.begin_at(log.head());
 }
 
 event_bus::~event_bus() = default;
 
 void event_bus::on_commit(store::commit_listener listener) {
-    state_->listeners.push_back(std::move(listener));
+    const std::lock_guard lock{state_->listeners_mutex};
+    auto more = std::make_shared<state::listener_list>(*state_->listeners);
+    more->push_back(std::move(listener));
+    state_->listeners = std::move(more);
 }
 
 store::position event_bus::head() const noexcept { return state_->ring.head(); }

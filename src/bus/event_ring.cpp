@@ -45,6 +45,13 @@ void event_ring::pass_over(store::position to) {
     for (auto& [who, wake] : woken) wake();
 }
 
+void event_ring::begin_at(store::position head) {
+    const std::lock_guard lock{mutex_};
+    if (!batches_.empty() || head <= head_.load(std::memory_order_relaxed)) return;
+    floor_.store(head, std::memory_order_release);
+    head_.store(head, std::memory_order_release);
+}
+
 std::vector<std::shared_ptr<const store::event_batch>> event_ring::batches_after(
     store::position after, std::size_t events) const {
     std::vector<std::shared_ptr<const store::event_batch>> found;

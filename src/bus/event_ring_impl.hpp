@@ -27,6 +27,9 @@ public:
     void publish(std::shared_ptr<const store::event_batch>);
     /// The log has gone on to `to` without telling of each event: nothing before is kept.
     void pass_over(store::position to);
+    /// The log has come to `head` by now; what was not published is read from there. Of no effect
+    /// once something was published.
+    void begin_at(store::position head);
 
     /// The last published position.
     [[nodiscard]] store::position head() const noexcept {

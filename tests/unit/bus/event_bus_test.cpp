@@ -234,3 +234,20 @@ TEST_CASE("event bus: what is passed over wakes who waits and leaves nothing old
     CHECK(ring.batches_after(899, 10).empty());
     CHECK(ring.batches_after(900, 10).size() == 1);
 }
+
+TEST_CASE("events: what others wrote before anybody listened is not in memory, and not missed") {
+    bus::event_ring ring{{}, 5};
+    int woken = 0;
+    ring.begin_at(8);
+    CHECK(ring.head() == 8);
+    ring.wait(&woken, 5, [&] { ++woken; });  // there is more already: in the log
+    CHECK(woken == 1);
+    CHECK(ring.batches_after(5, 10).empty());
+    auto batch = std::make_shared<store::event_batch>();
+    batch->events.emplace_back().pos = 9;
+    ring.publish(batch);
+    CHECK(ring.batches_after(5, 10).empty());
+    CHECK(ring.batches_after(8, 10).size() == 1);
+    ring.begin_at(20);  // who publishes knows better
+    CHECK(ring.head() == 9);
+}
