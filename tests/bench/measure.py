@@ -29,7 +29,7 @@ class bench:
                    "--seconds", str(seconds or self.seconds), "--warmup", str(warmup)]
         for name, value in options.items():
             command += ["--" + name, str(value)]
-        return _figures(subprocess.run([*command, *words], capture_output=True, text=True, check=False))
+        return figures_of(subprocess.run([*command, *words], capture_output=True, text=True, check=False))
 
     def start_load(self, port, *words, connections=8, seconds=600, stdout=subprocess.DEVNULL, **options):
         """A load in the background; `terminate` it, or with a pipe as stdout take its figures when it has ended."""
@@ -55,7 +55,7 @@ class bench:
         try:
             command = [os.path.join(self.build, "tests", "baseline_sqlite"), folder, SCHEMA, *map(str, words),
                        str(seconds or self.seconds)]
-            return _figures(subprocess.run(command, capture_output=True, text=True, check=False))
+            return figures_of(subprocess.run(command, capture_output=True, text=True, check=False))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -80,7 +80,7 @@ def median(runs):
     return merged
 
 
-def _figures(done):
+def figures_of(done):
     if done.returncode != 0:
         raise flexcore.failure(f"{os.path.basename(done.args[0])}: {done.stderr.strip()}")
     return json.loads(done.stdout)

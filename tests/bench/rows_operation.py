@@ -22,17 +22,22 @@ def rebuild(bench):
     for name, plugin, projection, line, per_line, events, target in (
             ("counting", "counter", "counters", COUNTED, 100, bench.events, "100,000/s"),
             ("orders", "orders", "orders", ORDERED, 2, bench.events // 4, "25,000/s")):
-        with bench.server((plugin,)) as server:
-            fill(server, line, events, per_line)
-            one = server.client()
-            _wait_running(one, projection)
-            begun = time.monotonic()
-            answer = one.ask("POST", f"/v1/projections/{projection}/rebuild")
-            if answer.status != 202:
-                raise flexcore.failure(f"rebuild: {answer.status} {answer.body!r}")
-            _wait_running(one, projection)
-            took = time.monotonic() - begun
+        took = rebuilt(bench, plugin, projection, line, per_line, events)
         yield {"row": f"projection rebuild, {name}, {events:,} events", "target": target, "unit": "events/s", "value": events / took}
+
+
+def rebuilt(bench, plugin, projection, line, per_line, events, settings=None):
+    """Seconds that a rebuild takes, of a log filled with `line`."""
+    with bench.server((plugin,), settings) as server:
+        fill(server, line, events, per_line)
+        one = server.client()
+        _wait_running(one, projection)
+        begun = time.monotonic()
+        answer = one.ask("POST", f"/v1/projections/{projection}/rebuild")
+        if answer.status != 202:
+            raise flexcore.failure(f"rebuild: {answer.status} {answer.body!r}")
+        _wait_running(one, projection)
+        return time.monotonic() - begun
 
 
 def _wait_running(one, projection):

@@ -16,7 +16,7 @@ def _counters(server):
     return one.ask("GET", f"{QUERY}&min_position={position}&wait_ms=30000").body.decode()
 
 
-def _against_nginx(bench, name, path, threads, connections, target, writes=False, settings=None):
+def against_nginx(bench, name, path, threads, connections, target, writes=False, settings=None):
     with bench.server(settings=settings) as server:
         body = _counters(server)
         if path != QUERY:
@@ -38,20 +38,20 @@ def _against_nginx(bench, name, path, threads, connections, target, writes=False
 
 
 def cached_query(bench):
-    yield _against_nginx(bench, "cached query, 32 connections", QUERY, 1, 32, "50,000/s; 0.75 x nginx")
-    yield _against_nginx(bench, "cached query, 64 connections", QUERY, 2, 64, "50,000/s; 0.75 x nginx")
+    yield against_nginx(bench, "cached query, 32 connections", QUERY, 1, 32, "50,000/s; 0.75 x nginx")
+    yield against_nginx(bench, "cached query, 64 connections", QUERY, 2, 64, "50,000/s; 0.75 x nginx")
 
 
 def cached_query_under_writes(bench):
-    yield _against_nginx(bench, "cached query, 64 connections, 1,000 commands/s beside", QUERY, 2, 64, "50,000/s; 0.75 x nginx", True)
+    yield against_nginx(bench, "cached query, 64 connections, 1,000 commands/s beside", QUERY, 2, 64, "50,000/s; 0.75 x nginx", True)
 
 
 def point_read(bench):
-    yield _against_nginx(bench, "read-model point read, 64 connections", ROW, 2, 64, "50,000/s; 0.75 x nginx")
+    yield against_nginx(bench, "read-model point read, 64 connections", ROW, 2, 64, "50,000/s; 0.75 x nginx")
 
 
 def point_read_uncached(bench):
-    yield _against_nginx(bench, "query, cache off, 64 connections", QUERY, 2, 64, "25,000/s", settings={"queries.cache_bytes_max": 0})
+    yield against_nginx(bench, "query, cache off, 64 connections", QUERY, 2, 64, "25,000/s", settings={"queries.cache_bytes_max": 0})
 
 
 def stream_read(bench):
