@@ -3,10 +3,15 @@
 #include "base/json.hpp"
 #include "domain/errc.hpp"
 
+#include <algorithm>
+#include <optional>
+
 namespace flexcore::domain {
 namespace {
 
 constexpr std::size_t page_events = 500;
+// A history that is not longer is read as it is; its snapshot would cost a question more.
+constexpr std::size_t short_history_max = 50;
 
 std::string_view merged(bytes_arena& arena, std::string_view behaviors, std::string_view commands) {
     if (behaviors.empty() || behaviors == "{}" || behaviors == commands) return commands;
@@ -126,16 +131,26 @@ result<void> load(lane& l, store::event_log& log, const snapshot_use& snapshots)
     };
     // Before the log is read: what changes meanwhile is looked at again.
     const auto changes = l.changes.load(std::memory_order_acquire);
+    std::optional<result<store::stream_page>> beginning;
     if (!l.state || changes != l.changes_seen) {
         l.state.reset();
-        if (!restore(l, log, snapshots)) {
-            if (auto ok = begin_anew(0); !ok) return ok;
+        const auto few = std::clamp<std::size_t>(snapshots.every, 1, short_history_max);
+        beginning = log.read_history(l.tenant, l.stream, 1, few);
+        const bool whole = *beginning
+                               ? (*beginning)->next == 0
+                               : beginning->error().code == store::store_errc::stream_not_found;
+        if (!whole && restore(l, log, snapshots)) {
+            beginning.reset();
+        } else if (auto ok = begin_anew(0); !ok) {
+            return ok;
         }
     }
     uuid last;
     l.changes_seen = changes;
     for (store::version from = l.ver + 1; from != 0;) {
-        auto page = log.read_history(l.tenant, l.stream, from, page_events);
+        auto page = beginning ? std::move(*beginning)
+                              : log.read_history(l.tenant, l.stream, from, page_events);
+        beginning.reset();
         if (!page) {
             if (page.error().code == store::store_errc::stream_not_found && l.ver == 0) break;
             return give_up(std::move(page.error()));
