@@ -1,5 +1,5 @@
-/* What PostgreSQL itself gives on this machine: plain libpq over the server's own tables and indexes
- * (a schema that a server has made), no HTTP, no JSON. The baselines for appends there.
+/* What PostgreSQL itself gives on this machine: plain libpq over the server's own tables and
+ * indexes (a schema that a server has made), no HTTP, no JSON. The baselines for appends there.
  *
  *   baseline_postgres CONNINFO SCHEMA bulk EVENTS_PER_COMMIT EVENTS_PER_APPEND STREAMS SECONDS
  *       one connection; each commit moves the head and writes its events by unnest
@@ -50,8 +50,7 @@ static int write_id(char* to, uint64_t* random, uint64_t counter) {
     const uint64_t ms = (uint64_t)(unix_us() / 1000), low = random_64(random);
     return sprintf(to, "%08llx-%04llx-7%03llx-%04llx-%012llx", (unsigned long long)(ms >> 16),
                    (unsigned long long)(ms & 0xffff), (unsigned long long)(counter & 0xfff),
-                   (unsigned long long)(0x8000 | (low & 0x3fff)),
-                   (unsigned long long)(low >> 16));
+                   (unsigned long long)(0x8000 | (low & 0x3fff)), (unsigned long long)(low >> 16));
 }
 
 static PGconn* open_session(const char* conninfo, const char* schema) {
@@ -94,10 +93,11 @@ static int64_t* make_streams(PGconn* db, int streams) {
     run(db,
         "INSERT INTO names VALUES (1, 1, 0, 'default'), (2, 2, 1, 'bench'),"
         " (3, 3, 1, 'bench.happened') ON CONFLICT DO NOTHING");
-    snprintf(text, sizeof text,
-             "INSERT INTO streams SELECT 100 + n, 1, 2, 0, 'bench-' || n FROM generate_series(1, %d)"
-             " AS n ON CONFLICT DO NOTHING",
-             streams);
+    snprintf(
+        text, sizeof text,
+        "INSERT INTO streams SELECT 100 + n, 1, 2, 0, 'bench-' || n FROM generate_series(1, %d)"
+        " AS n ON CONFLICT DO NOTHING",
+        streams);
     run(db, text);
     int64_t* versions = calloc((size_t)streams, sizeof *versions);
     PGresult* rows = PQexec(db, "SELECT stream, max(version) FROM events GROUP BY stream");
@@ -111,7 +111,15 @@ static int64_t* make_streams(PGconn* db, int streams) {
 }
 
 /* Text arrays, the columns that are not the same for all events. */
-enum { column_position, column_stream, column_version, column_place, column_id, column_data, columns };
+enum {
+    column_position,
+    column_stream,
+    column_version,
+    column_place,
+    column_id,
+    column_data,
+    columns
+};
 
 static const char* insert_batch =
     "INSERT INTO events (position, stream, version, type, category, tenant, schema_version, place,"
@@ -171,8 +179,8 @@ static void bench_bulk(PGconn* db, int per_commit, int per_append, int streams, 
         run(db, "BEGIN");
         const char* of_head[] = {head, moment};
         demand(db, PQexecPrepared(db, "move_head", 2, of_head, NULL, NULL, 0), move_head);
-        const char* of_batch[] = {arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], arrays[5],
-                                  moment};
+        const char* of_batch[] = {arrays[0], arrays[1], arrays[2], arrays[3],
+                                  arrays[4], arrays[5], moment};
         demand(db, PQexecPrepared(db, "insert_batch", 7, of_batch, NULL, NULL, 0), insert_batch);
         run(db, "COMMIT");
         ++commits;
