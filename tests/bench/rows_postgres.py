@@ -73,7 +73,7 @@ def bulk(bench):
             def load():
                 before = on.head(ours)
                 figures = bench.load(server.port, "bulk", "/v1/append", line, connections=4, window=16)
-                events, commits = (now - then for now, then in zip(on.head(ours), before))
+                events, commits = (after - begun for after, begun in zip(on.head(ours), before))
                 per_commit[0] = max(1, round(events / commits / 100)) * 100
                 return figures
             bench.load(server.port, "bulk", "/v1/append", line, connections=4, window=16, seconds=1)
