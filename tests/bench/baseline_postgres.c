@@ -123,8 +123,9 @@ enum {
 
 static const char* insert_batch =
     "INSERT INTO events (position, stream, version, type, category, tenant, schema_version, place,"
-    " recorded_at, id, tags, metadata, data)"
-    " SELECT e.position, e.stream, e.version, 3, 2, 1, 1, e.place, $7::bigint, e.id, '', '', e.data"
+    " recorded_at, id, tags, metadata, data, checksum)"
+    " SELECT e.position, e.stream, e.version, 3, 2, 1, 1, e.place, $7::bigint, e.id, '', '', e.data,"
+    " e.position"
     " FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::integer[], $5::uuid[], $6::text[])"
     " AS e(position, stream, version, place, id, data)";
 static const char* move_head =
@@ -198,9 +199,9 @@ static const char* append_one =
     "WITH head AS (UPDATE log_head SET position = position + 1, changes = changes + 1,"
     " recorded_at = greatest(recorded_at, $3::bigint) RETURNING position, recorded_at)"
     " INSERT INTO events (position, stream, version, type, category, tenant, schema_version, place,"
-    " recorded_at, id, tags, metadata, data)"
+    " recorded_at, id, tags, metadata, data, checksum)"
     " SELECT position, $1::bigint, $2::bigint, 3, 2, 1, 1, 0, recorded_at, $4::uuid, '', '',"
-    " $5::text FROM head";
+    " $5::text, position FROM head";
 
 struct appender {
     pthread_t thread;

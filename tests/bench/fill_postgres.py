@@ -3,7 +3,8 @@ from measure import PAYLOAD
 
 PER_TRANSACTION = 500_000
 
-# Events as appends of one event each would have left them, in turn to all streams; ids are time-ordered.
+# Events as appends of one event each would have left them, in turn to all streams; ids are time-ordered. Their checksums
+# are not right: they are for appending behind them, not for reading.
 NAMES = """
 INSERT INTO names VALUES (1, 1, 0, 'default'), (2, 2, 1, 'bench'), (3, 3, 1, 'bench.happened') ON CONFLICT DO NOTHING;
 INSERT INTO streams SELECT 100 + n, 1, 2, (extract(epoch FROM now()) * 1e6)::bigint, 'bench-' || n
@@ -16,7 +17,7 @@ known AS MATERIALIZED (SELECT s.id, row_number() OVER (ORDER BY s.id) - 1 AS n,
   coalesce((SELECT max(version) FROM events e WHERE e.stream = s.id), 0) AS version FROM streams s WHERE s.id BETWEEN 100 AND 99 + {streams})
 INSERT INTO events SELECT {first} + i, k.id, k.version + i / {streams} + 1, 3, 2, 1, 1, 0, m.us,
   (lpad(to_hex(m.us / 1000), 12, '0') || '7' || lpad(to_hex(i / 1000 % 4096), 3, '0') || '8'
-   || lpad(to_hex(i % 1000), 3, '0') || lpad(to_hex({first} + i), 12, '0'))::uuid, '', '', '{payload}'
+   || lpad(to_hex(i % 1000), 3, '0') || lpad(to_hex({first} + i), 12, '0'))::uuid, '', '', '{payload}', 0
 FROM moment m, generate_series(0, {count} - 1) AS i JOIN known k ON k.n = i % {streams} ORDER BY i;
 UPDATE log_head SET position = {first} + {count} - 1, changes = changes + 1,
   recorded_at = (SELECT recorded_at FROM events WHERE position = {first} + {count} - 1);
