@@ -124,7 +124,8 @@ enum {
 static const char* insert_batch =
     "INSERT INTO events (position, stream, version, type, category, tenant, schema_version, place,"
     " recorded_at, id, tags, metadata, data, checksum)"
-    " SELECT e.position, e.stream, e.version, 3, 2, 1, 1, e.place, $7::bigint, e.id, '', '', e.data,"
+    " SELECT e.position, e.stream, e.version, 3, 2, 1, 1, e.place, $7::bigint, e.id, '', '', "
+    "e.data,"
     " e.position"
     " FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::integer[], $5::uuid[], $6::text[])"
     " AS e(position, stream, version, place, id, data)";

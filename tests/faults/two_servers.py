@@ -35,18 +35,20 @@ def more(book, what):
     flexcore.wait_until(lambda: book.count()[1] > before + ROUND, what)
 
 
-def started_together(servers):
-    ended = []
+def started_together(servers, ended):
+    """A server ends with the thread that has started it: these stay until `ended` is set."""
+    started = threading.Barrier(len(servers) + 1)
 
     def start(one):
         one.start()
-        ended.append(one)
-    threads = [threading.Thread(target=start, args=(one,), daemon=True) for one in servers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    demand(len(ended) == len(servers), "servers that start together do not all start")
+        started.wait(flexcore.SOON_S)
+        ended.wait()
+    for one in servers:
+        threading.Thread(target=start, args=(one,), daemon=True).start()
+    try:
+        started.wait(flexcore.SOON_S)
+    except threading.BrokenBarrierError:
+        raise flexcore.failure("servers that start together do not all start") from None
 
 
 def said_in_any_life(server, text):
@@ -109,8 +111,9 @@ def run(options, dice):
     with postgres(build, fsync=True) as database:
         both = {"store.url": database.url(), "store.schema": "shared"}
         one, two = (flexcore.server(build, ["counter", "orders"], both) for _ in range(2))
+        ended = threading.Event()
         try:
-            started_together((one, two))
+            started_together((one, two), ended)
             both_serve(one, two)
             each_knows_what_the_other_did(one, two)
             rebuilds(one)
@@ -152,6 +155,7 @@ def run(options, dice):
         finally:
             one.close()
             two.close()
+            ended.set()
 
 
 if __name__ == "__main__":

@@ -29,7 +29,8 @@ constexpr sql append_batch{
     "$43,$44,$45,$46,$47)"};
 constexpr sql resolve_batch{
     "resolve_batch",
-    "SELECT batch = $1 OR EXISTS (SELECT 1 FROM rule_batches r WHERE r.batch = $1) OR EXISTS (SELECT 1 FROM events WHERE position = $2 AND id = $3) "
+    "SELECT batch = $1 OR EXISTS (SELECT 1 FROM rule_batches r WHERE r.batch = $1) OR EXISTS "
+    "(SELECT 1 FROM events WHERE position = $2 AND id = $3) "
     "OR EXISTS (SELECT 1 FROM removed_ids WHERE position = $2 AND id = $3) FROM log_head"};
 constexpr sql fence{"fence", "UPDATE log_head SET changes = changes + 1"};
 

@@ -165,8 +165,8 @@ private:
     bool looked_ = false;
     bool unresolved_ = false;  ///< it is not known whether the batch is there
     bool assumed_ = false;     ///< anything that append_batch has to prove
-    int lost_tries_ = 0;        ///< of this batch, with their sessions
-    unix_us keys_at_ = 0;       ///< by this clock, not the log's: a fast one would expire them all
+    int lost_tries_ = 0;       ///< of this batch, with their sessions
+    unix_us keys_at_ = 0;      ///< by this clock, not the log's: a fast one would expire them all
     monotonic::duration searched_{};                                     ///< for conditions
     std::vector<std::pair<std::uint64_t, std::string>> absent_streams_;  ///< in the cache
     std::vector<std::pair<stream_entry*, stream_entry>> touched_;        ///< as they were before

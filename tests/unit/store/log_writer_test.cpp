@@ -67,7 +67,7 @@ public:
     std::optional<store_errc> tidy_failure;
     foreign_commits foreign;
     bool alone = false;
-    std::vector<std::size_t> sizes;  ///< of the batches
+    std::vector<std::size_t> sizes;                  ///< of the batches
     std::atomic<std::promise<void>*> gate{nullptr};  ///< the next write waits for it
     std::promise<void>* recovery_gate = nullptr;     ///< the second recovery does
     std::atomic<int> recoveries_begun{0};
