@@ -249,10 +249,10 @@ TEST_CASE("verify in PostgreSQL: no schema and no database are said, and are no 
     settings.schema = "nothing_here";
     CHECK(code_of(verify(settings, {})) == base_errc::invalid_argument);
     settings.url = "postgresql://flex:very-secret@127.0.0.1:1/shop";
-    const auto none = verify(settings, {});
-    CHECK(code_of(none) == store_errc::unavailable);
-    CHECK(none.error().client.contains("127.0.0.1:1/shop cannot be reached: "));
-    CHECK_FALSE(none.error().client.contains("very-secret"));
+    const auto refused = verify(settings, {});
+    CHECK(code_of(refused) == store_errc::unavailable);
+    CHECK(refused.error().client.contains("127.0.0.1:1/shop cannot be reached: "));
+    CHECK_FALSE(refused.error().client.contains("very-secret"));
     filled.schema().ask("INSERT INTO migrations VALUES (99, '0099_later.sql', 'x', 0)");
     CHECK(code_of(verify(filled.settings(), {})) == store_errc::newer_schema);
 }
