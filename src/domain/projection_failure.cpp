@@ -5,10 +5,6 @@
 namespace flexcore::domain {
 namespace {
 
-// A store that was away is asked again soon: nobody is to blame for it, and what is served is old
-// for as long as this waits.
-constexpr std::chrono::seconds store_retry_max{2};
-
 std::string text_of(const error& why) {
     return why.log.empty() ? why.client : why.client + ": " + why.log;
 }
@@ -72,9 +68,9 @@ void projection_runner::state::stop(projection& p, follower& f, const error& why
     const std::string because =
         poison == 0 ? text_of(why)
                     : "the event at position " + std::to_string(poison) + ": " + text_of(why);
-    const auto longest = is_store_failure(why) ? std::min<monotonic::duration>(
-                                                     settings.retry_delay_max, store_retry_max)
-                                               : settings.retry_delay_max;
+    const auto longest = is_store_failure(why)
+                             ? std::min(settings.retry_delay_max, projection::store_retry_max)
+                             : settings.retry_delay_max;
     f.delay =
         f.delay == monotonic::duration{} ? settings.retry_delay : std::min(f.delay * 2, longest);
     f.retry_at = monotonic::now() + f.delay;

@@ -76,6 +76,10 @@ struct projection {
     projection(projection_spec s, std::shared_ptr<projection_behavior> b)
         : spec{std::move(s)}, behavior{std::move(b)} {}
 
+    /// A store that was away is asked again soon: nobody is to blame for it, and what is served is
+    /// old for as long as this waits.
+    static constexpr monotonic::duration store_retry_max = std::chrono::seconds{2};
+
     const projection_spec spec;
     const std::shared_ptr<projection_behavior> behavior;
 

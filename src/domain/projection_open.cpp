@@ -26,7 +26,9 @@ void projection_runner::state::open(projection& p) {
         p.building.reset();
         p.open_error = found.error().client;
         p.serving.delay =
-            std::clamp(p.serving.delay * 2, settings.retry_delay, settings.retry_delay_max);
+            std::clamp(p.serving.delay * 2, settings.retry_delay,
+                       std::max(settings.retry_delay,
+                                std::min(settings.retry_delay_max, projection::store_retry_max)));
         p.open_at = monotonic::now() + p.serving.delay;
         telemetry::log(telemetry::level::error, "domain", "a projection could not be opened",
                        {{"projection", std::string_view{p.spec.name}},
