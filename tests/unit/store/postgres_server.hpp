@@ -13,15 +13,17 @@ using namespace contract;  // NOLINT: a test's vocabulary
 
 class shared_server {
 public:
-    shared_server(const flexcore::test::postgres_schema& in, const std::string& name) {
+    /// `hook` runs on the log writer's thread before a commit is noted.
+    shared_server(const flexcore::test::postgres_schema& in, const std::string& name,
+                  commit_listener hook = {})
+        : hook_{std::move(hook)} {
         const std::string url = in.url();
         settings.url = url + (url.contains('?') ? "&" : "?") + "application_name=" + name;
         settings.schema = in.name();
         settings.data = folder.path() / "data";
         store.emplace(value(open_store(settings, metrics, health)));
         store->log->on_commit([this](const commit& one) {
-            const auto busy = hook;
-            if (busy) busy(one);
+            if (hook_) hook_(one);
             const std::lock_guard lock{mutex_};
             for (const auto& event : one.batch->events) seen_.push_back(event.pos);
             told_.notify_all();
@@ -51,8 +53,6 @@ public:
         return told_.wait_for(lock, std::chrono::minutes{1}, holds);
     }
 
-    /// Runs on the log writer's thread before a commit is noted. Set before anything is written.
-    commit_listener hook;
     scratch_folder folder;
     store_settings settings;
     telemetry::metrics metrics;
@@ -60,6 +60,7 @@ public:
     std::optional<opened_store> store;
 
 private:
+    const commit_listener hook_;
     mutable std::mutex mutex_;
     std::condition_variable told_;
     std::vector<position> seen_;

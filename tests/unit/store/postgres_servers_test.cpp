@@ -9,6 +9,30 @@
 using namespace postgres_test;
 using flexcore::test::postgres_schema;
 
+namespace {
+
+/// A listener that stands still at the first commit it is told of.
+class held_up {
+public:
+    void first_time() {
+        if (held_.exchange(true)) return;
+        held_.notify_all();
+        go_on_.wait(false);
+    }
+    void wait() { held_.wait(false); }
+    void go_on() {
+        go_on_ = true;
+        go_on_.notify_all();
+    }
+    ~held_up() { go_on(); }
+
+private:
+    std::atomic<bool> held_{false};
+    std::atomic<bool> go_on_{false};
+};
+
+}  // namespace
+
 TEST_CASE("servers: what one writes the others are told, in order and nothing left out",
           "[postgres]") {
     const postgres_schema schema;
@@ -27,23 +51,18 @@ TEST_CASE("servers: one that was held up passes over what others wrote in bulk, 
           "[postgres]") {
     constexpr position bulk = 17'000;
     const postgres_schema schema;
-    shared_server busy{schema, "one"};
-    shared_server two{schema, "two"};
-    std::atomic<bool> held{false};
-    std::atomic<bool> go_on{false};
+    held_up busy_at;
     std::atomic<position> passed_over{0};
-    busy.hook = [&](const commit& one) {
-        if (one.passed_over_to != 0) passed_over = one.passed_over_to;
-        if (held.exchange(true)) return;
-        held.notify_all();
-        go_on.wait(false);
-    };
+    shared_server busy{schema, "one", [&](const commit& one) {
+                           if (one.passed_over_to != 0) passed_over = one.passed_over_to;
+                           busy_at.first_time();
+                       }};
+    shared_server two{schema, "two"};
     appended(two.log(), {.stream = "s"});
-    held.wait(false);
+    busy_at.wait();
     for (position i = 0; i < bulk; i += 1'000)
         appended(two.log(), {.stream = "s", .events = events(1'000)});
-    go_on = true;
-    go_on.notify_all();
+    busy_at.go_on();
     REQUIRE(busy.comes_to([&] { return busy.log().head() == bulk + 1; }));
     CHECK(passed_over == bulk + 1);
     CHECK(busy.seen() == all_up_to(1));
@@ -55,22 +74,15 @@ TEST_CASE("servers: one that was held up passes over what others wrote in bulk, 
 
 TEST_CASE("servers: the end of the log is known before its events are", "[postgres]") {
     const postgres_schema schema;
-    shared_server busy{schema, "one"};
+    held_up busy_at;
+    shared_server busy{schema, "one", [&](const commit&) { busy_at.first_time(); }};
     shared_server two{schema, "two"};
-    std::atomic<bool> held{false};
-    std::atomic<bool> go_on{false};
-    busy.hook = [&](const commit&) {
-        if (held.exchange(true)) return;
-        held.notify_all();
-        go_on.wait(false);
-    };
     appended(two.log(), {.stream = "s"});
-    held.wait(false);
+    busy_at.wait();
     appended(two.log(), {.stream = "s", .events = events(2)});
     CHECK(busy.log().head() <= 1);
     CHECK(value(busy.log().end()) == 3);
-    go_on = true;
-    go_on.notify_all();
+    busy_at.go_on();
 }
 
 TEST_CASE("servers: what another has written counts at once", "[postgres]") {
