@@ -82,7 +82,7 @@ BEGIN
                 WHERE e.stream = rule.stream AND (e.version < beneath OR e.recorded_at < oldest)
                   AND (e.version < newest OR e.version <= rule.deleted_to));
             -- Behind the lock the rule may be another, and its events removed by another server.
-            SELECT position INTO head FROM log_head FOR UPDATE;
+            SELECT position INTO STRICT head FROM log_head FOR UPDATE;
         END LOOP;
         FOR victim IN
             SELECT e.position, e.tenant, e.version, e.place, e.recorded_at, e.id, e.tags

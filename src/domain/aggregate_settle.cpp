@@ -155,11 +155,13 @@ void aggregate_runtime::state::settle(const std::shared_ptr<lane>& l,
         bool wrote = false;
         for (std::size_t i = 0; i < items.size(); ++i) {
             auto& item = items[i];
-            if (item.events != 0 || now.keyed == i || (!wrote && log.shared())) {
+            if (item.events != 0 || now.keyed == i) {
                 wrote = true;
                 item.who->answer(std::unexpected{answer});
             } else if (wrote) {
                 on_top.push_back(std::move(item));
+            } else if (log.shared()) {
+                item.who->answer(std::unexpected{answer});
             } else if (item.refused) {
                 item.who->answer(std::unexpected{std::move(*item.refused)});
             } else {

@@ -1,3 +1,4 @@
+#include "domain/projection_access_impl.hpp"
 #include "domain/projection_runner_impl.hpp"
 #include "telemetry/log.hpp"
 
@@ -11,24 +12,37 @@ bool shares_a_model(const store::generation& g, const projection_spec& spec) {
     });
 }
 
+constexpr std::chrono::seconds others_looked_at_every{1};
+/// Of how many servers that make the same at the same moment one may be the last.
+constexpr int overtaken_max = 3;
+
+bool was_overtaken(const error& why) noexcept {
+    return why.code == store::store_errc::checkpoint_conflict ||
+           why.code == store::store_errc::unknown_generation;
+}
+
 }  // namespace
 
 void projection_runner::state::open(projection& p) {
     if (p.open_at > monotonic::now()) return;
+    p.open_error.clear();
     auto found = find_generations(p);
+    for (int again = 0; again < overtaken_max && !found && was_overtaken(found.error()); ++again)
+        found = find_generations(p);
     p.open = found.has_value();
     if (found) {
         // Before the checkpoint that is now believed another server may have changed rows.
         changes.bump_all();
-        p.open_error.clear();
         p.serving.delay = {};
     } else {
         p.building.reset();
         p.open_error = found.error().client;
-        p.serving.delay =
-            std::clamp(p.serving.delay * 2, settings.retry_delay,
-                       std::max(settings.retry_delay,
-                                std::min(settings.retry_delay_max, projection::store_retry_max)));
+        const bool passing = is_store_failure(found.error()) || was_overtaken(found.error());
+        const auto longest = passing
+                                 ? std::min(settings.retry_delay_max, projection::store_retry_max)
+                                 : settings.retry_delay_max;
+        p.serving.delay = std::clamp(p.serving.delay * 2, settings.retry_delay,
+                                     std::max(settings.retry_delay, longest));
         p.open_at = monotonic::now() + p.serving.delay;
         telemetry::log(telemetry::level::error, "domain", "a projection could not be opened",
                        {{"projection", std::string_view{p.spec.name}},
@@ -45,6 +59,7 @@ void projection_runner::state::drop(const store::generation& g, std::string_view
     if (g.serving) changes.announce_all();
     const auto done = views.drop(g.id);
     if (g.serving) changes.bump_all();
+    if (!done && done.error().code == store::store_errc::unknown_generation) return;
     telemetry::log(
         done ? telemetry::level::info : telemetry::level::error, "domain",
         done ? "rows of a projection were dropped" : "rows of a projection could not be dropped",
@@ -74,11 +89,33 @@ result<void> projection_runner::state::begin_building(projection& p) {
                     {"version", std::uint64_t{p.spec.version}}});
     p.building.emplace();
     auto ok = follow(p, *p.building, *made);
-    if (!ok) {
+    if (ok) {
+        p.open_error.clear();
+    } else {
         p.building.reset();
         drop(*made, "its rebuild could not begin");
     }
     return ok;
+}
+
+/// Where other servers write rows, too, this one's cached answers must not outlive theirs.
+void projection_runner::state::look_for_others() {
+    const auto now = monotonic::now();
+    if (!log.shared() || now < look_at) return;
+    look_at = now + others_looked_at_every;
+    const auto known = std::exchange(generations_known, views.generations_changed());
+    const auto list = all();
+    if (known != 0 && known != generations_known) {
+        changes.bump_all();
+        for (const auto& p : list) {
+            if (p->open) reopen(*p);
+        }
+        return;
+    }
+    // Nothing is heard here of what is applied to rows that this server does not fill.
+    if (std::any_of(list.begin(), list.end(),
+                    [](const shared& p) { return p->open && (p->frozen || p->paused); }))
+        changes.bump_all();
 }
 
 result<void> projection_runner::state::find_generations(projection& p) {
@@ -94,13 +131,17 @@ result<void> projection_runner::state::find_generations(projection& p) {
         if (!end) return std::unexpected{end.error()};
         head = *end;
     }
+    // Beside other servers only who comes anew puts his own in the place of theirs: else two that
+    // want different rows would take them from each other for ever.
+    const bool comes_anew = !log.shared() || !p.tried_open;
     std::optional<store::generation> serving;
     std::optional<store::generation> building;
+    std::vector<store::generation> others;
     p.building.reset();
     p.frozen = false;
     for (auto& g : *all) {
         if (g.projection != p.spec.name) {
-            if (shares_a_model(g, p.spec) && !find(g.projection)) {
+            if (comes_anew && shares_a_model(g, p.spec) && !find(g.projection)) {
                 drop(g, "its read model has another writer now");
             }
             continue;
@@ -111,18 +152,21 @@ result<void> projection_runner::state::find_generations(projection& p) {
         } else if (!building && g.version == p.spec.version && g.models == p.spec.models &&
                    g.checkpoint <= head) {
             building = std::move(g);  // a rebuild that was interrupted goes on
-        } else if (!log.shared() || g.version <= p.spec.version) {
+        } else if (comes_anew && (!log.shared() || g.version <= p.spec.version)) {
             drop(g, "left over from an interrupted rebuild");
+        } else {
+            others.push_back(std::move(g));
         }
     }
     if (!serving) {
         if (building) drop(*building, "nothing serves beside it");
+        for (const auto& other : others) drop(other, "nothing serves beside it");
         auto made = views.create(p.spec.name, p.spec.version, p.spec.models);
         if (!made) return std::unexpected{std::move(made.error())};
         if (!made->serving) {
-            // Another server has made one at the same moment.
             drop(*made, "another one serves already");
-            return find_generations(p);
+            return fail(store::store_errc::checkpoint_conflict,
+                        "another server has made these rows at the same moment");
         }
         serving = std::move(*made);
         building.reset();
@@ -138,10 +182,11 @@ result<void> projection_runner::state::find_generations(projection& p) {
         return follow(p, *p.building, *building);
     }
     if (!p.frozen) return {};
-    if (log.shared() && serving->version > p.spec.version && !p.ahead_of_log) {
-        // Two would build over each other for ever. Who means it asks for a rebuild.
-        telemetry::log(telemetry::level::warn, "domain",
-                       "a newer version of a projection serves; this server only reads its rows",
+    if (log.shared() && !p.ahead_of_log && (!comes_anew || serving->version > p.spec.version)) {
+        p.open_error =
+            "another server's rows of it serve (version " + std::to_string(serving->version) +
+            "); this one only reads them. A rebuild " + "puts those of this server in their place";
+        telemetry::log(telemetry::level::warn, "domain", "a projection of another server serves",
                        {{"projection", std::string_view{p.spec.name}},
                         {"version", std::uint64_t{p.spec.version}},
                         {"serving", std::uint64_t{serving->version}}});

@@ -205,8 +205,9 @@ void projection_runner::state::run() {
     for (;;) {
         wake->clear();
         if (stopping.load()) break;
+        look_for_others();
         bool more = false;
-        deadline due = no_deadline;
+        deadline due = log.shared() ? look_at : no_deadline;
         for (const auto& p : all()) {
             if (!take_wishes(p)) continue;
             if (!p->open) open(*p);

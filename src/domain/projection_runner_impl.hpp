@@ -38,6 +38,7 @@ struct projection_runner::state {
     [[nodiscard]] result<void> begin_building(projection&);
     [[nodiscard]] result<void> follow(projection&, follower&, const store::generation&);
     void drop(const store::generation&, std::string_view why);
+    void look_for_others();
 
     // projection_follow.cpp: [projector] one batch after the other; true when there is more to do
     [[nodiscard]] bool step(projection&, deadline& due);
@@ -76,6 +77,9 @@ struct projection_runner::state {
     std::map<std::string, std::shared_ptr<std::atomic<store::position>>, std::less<>> lag_sources;
 
     std::atomic<store::position> gate{beyond_all};  ///< the lowest of the inline projections
+    deadline look_at{};                             ///< [projector] what other servers have changed
+    std::uint64_t generations_known = 0;            ///< [projector] 0: not yet
+
     position_waiters waiters;
     const std::shared_ptr<bell> wake = std::make_shared<bell>();
     std::atomic<bool> running{false};

@@ -117,6 +117,9 @@ public:
 
     /// A reader for the calling thread; give it back (destroy it) on the same thread, soon.
     [[nodiscard]] virtual result<std::unique_ptr<view_reader>> read() = 0;
+    /// Grows when generations come, go or serve, whoever does it; a second late where others do. 0:
+    /// not known yet, or there are no others.
+    [[nodiscard]] virtual std::uint64_t generations_changed() const noexcept { return 0; }
     /// How long it has not been possible to learn what other servers have changed; zero as long as
     /// that is known as usual, or where there are no others. Quick, on any thread.
     [[nodiscard]] virtual monotonic::duration unseen_for() const noexcept { return {}; }

@@ -135,7 +135,7 @@ struct connection::state {
     }
 
     [[nodiscard]] watch::what asks() const noexcept {
-        return settings.read_only ? watch::what::read : watch::what::write;
+        return settings.read_only && !settings.patient ? watch::what::read : watch::what::write;
     }
 
     void take_answer() {
@@ -177,13 +177,14 @@ result<std::unique_ptr<connection>> connection::open(const connection_settings& 
                                                      const std::string& host) {
     std::unique_ptr<state> made;
     {
-        // Answered or not: what is run first on it will tell. A refusal is an answer.
+        // Answered or not: what is run first on it will tell. A refusal is an answer, but one
+        // host's says nothing of another's silence.
         watch::guard begun{*settings.overdue, watch::what::connect, -1, no_deadline};
         try {
             made = std::make_unique<state>(settings, host);
         } catch (const std::exception& e) {
-            if (std::string_view{e.what()}.find("FATAL") != std::string_view::npos)
-                begun.answered();
+            const bool refused = std::string_view{e.what()}.find("FATAL") != std::string_view::npos;
+            if (refused && settings.where.hosts.size() == 1) begun.answered();
             return fail(failure_to_connect(settings.where, e.what()));
         }
     }

@@ -38,6 +38,8 @@ struct connection_settings {
     std::string schema = "flexcore";
     std::chrono::milliseconds statement_timeout{30'000};  ///< the server's; ours a second later
     bool read_only = false;
+    /// Reads as well are waited for as long as statement_timeout, also when nothing else is heard.
+    bool patient = false;
     std::shared_ptr<watch> overdue = {};  ///< shared by all sessions of a store; never null
     /// Asked when a session is set up: may this server be used?
     std::function<result<void>(connection&)> accepts = {};

@@ -65,9 +65,10 @@ constexpr const char* settings_text =
     " current_setting('wal_level'), current_setting('synchronous_standby_names'),"
     " current_setting('max_connections')::int"
     " - current_setting('superuser_reserved_connections')::int,"
-    " (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND"
-    " pid <> pg_backend_pid() AND (datname IS DISTINCT FROM current_database() OR"
-    " application_name NOT LIKE 'flexcore%')),"
+    // What sessions of other roles do is not shown to all, but that they are there.
+    " (SELECT count(*) FROM pg_stat_activity WHERE datname IS NOT NULL AND"
+    " pid <> pg_backend_pid() AND (datname <> current_database() OR"
+    " coalesce(application_name, '') NOT LIKE 'flexcore%')),"
     " (SELECT least(nullif(r.rolconnlimit, -1), nullif(d.datconnlimit, -1)) FROM pg_roles r,"
     " pg_database d WHERE r.rolname = current_user AND d.datname = current_database()),"
     " inet_server_addr() IS NOT NULL AND inet_client_addr() IS DISTINCT FROM inet_server_addr()"

@@ -38,21 +38,38 @@ error no_programs(const verification& look, const connection_settings& with) {
             look.place(), pattern(with.schema), with.where.place)};
 }
 
+constexpr std::string_view schema_by_default = "flexcore";
+
+/// One word of a POSIX shell.
+std::string for_a_shell(std::string_view text) {
+    std::string out = "'";
+    for (const char c : text) {
+        if (c == '\'') {
+            out += "'\\''";
+        } else {
+            out += c;
+        }
+    }
+    return out += "'";
+}
+
 bool is_derived(const finding& one) {
-    return one.file.starts_with("rows_") || one.file == "generations" || one.file == "models" ||
-           one.file == "catalogue";
+    return one.file.starts_with("rows_") || one.file == "generations" || one.file == "models";
 }
 
 /// What is damaged and will be made again is not copied.
-result<std::vector<std::string>> left_out_of(verify_report& report) {
+result<std::vector<std::string>> left_out_of(verify_report& report, bool structure_is_whole) {
     std::vector<std::string> out;
     const auto leave = [&](const char* what, auto which) {
         const auto before = report.findings.size();
         std::erase_if(report.findings, which);
         if (report.findings.size() != before) out.emplace_back(what);
     };
-    leave("the read models", is_derived);
-    leave("the snapshots", [](const finding& one) { return one.file == "snapshots"; });
+    // No server makes a table again.
+    if (structure_is_whole) {
+        leave("the read models", is_derived);
+        leave("the snapshots", [](const finding& one) { return one.file == "snapshots"; });
+    }
     if (report.findings.empty() && report.left_out == 0) return out;
     const std::string first = report.findings.empty() ? "" : report.findings.front().what + ". ";
     return fail(store_errc::corrupt,
@@ -133,15 +150,17 @@ result<void> write_guide(const fs::path& file, const verification& look,
         "made at {}: {} events in {} streams, head {}.\n"
         "\n"
         "To use it, into a database that has no schema {}:\n"
-        "  createdb --encoding=UTF8 --template=template0 NEW\n"
+        "  createdb --encoding=UTF8 --template=template0 NEW\n{}"
         "  pg_restore --no-owner --exit-on-error --dbname=NEW {}\n"
         "and serve from that, with a data folder that has served from no other database:\n"
-        "  flexcore serve --store postgresql://…/NEW --data NEW_FOLDER\n"
+        "  flexcore serve --store postgresql://…/NEW --data NEW_FOLDER{}\n"
         "\n"
-        "A server with its former data folder refuses to start on it, since events that were\n"
-        "acknowledged may be missing. When that is meant, move postgres.json out of the folder.\n",
+        "A server with its former data folder refuses to start on it for as long as events that\n"
+        "were acknowledged are missing. When that is meant, move postgres.json out of the "
+        "folder.\n",
         look.place(), format_time(now_unix_us()), report.events, report.streams, report.head,
-        schema, dump_name);
+        schema, schema == "public" ? "  psql --command='DROP SCHEMA public' NEW\n" : "", dump_name,
+        schema == schema_by_default ? "" : " --set store.schema=" + for_a_shell(schema));
     out.close();
     if (out) return {};
     return fail(store_errc::unavailable, fmt::format("{} cannot be written", file.string()));
@@ -164,7 +183,7 @@ result<backup_report> dump_into(const fs::path& folder, const store_settings& se
     auto looked = look->look_at_moment();
     if (of.stopped()) return copying::was_stopped();
     if (!looked) return fail(std::move(looked.error()));
-    auto left_out = left_out_of(look->report());
+    auto left_out = left_out_of(look->report(), look->structure_is_whole());
     if (!left_out) return fail(std::move(left_out.error()));
     const auto command = dump_command(of, pg_dump, shown->text, *left_out);
     if (!command) return fail(command.error());

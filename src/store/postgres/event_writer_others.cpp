@@ -17,7 +17,10 @@ constexpr auto purge_pause = std::chrono::seconds{60};
 constexpr auto purge_pause_busy = std::chrono::milliseconds{50};
 constexpr int purge_keys_max = 500;
 
-constexpr sql head_row{"head_row", "SELECT position, changes, recorded_at, last_id FROM log_head"};
+// With the read models' catalogue, which is looked at as often.
+constexpr sql head_row{"head_row",
+                       "SELECT position, changes, recorded_at, last_id, "
+                       "coalesce((SELECT c.changes FROM catalogue c), 0) FROM log_head"};
 constexpr sql head_row_locked{
     "head_row_locked", "SELECT position, changes, recorded_at, last_id FROM log_head FOR UPDATE"};
 constexpr sql changed_rules{
@@ -39,6 +42,7 @@ result<log_head> event_writer::read_head(bool locked) {
     if (!rows) return fail(rows.error());
     if (rows->empty()) return fail(store_errc::corrupt, "the log's head is missing");
     const auto row = (*rows)[0];
+    if (!locked) settings_.database.overdue->catalogue_is_at(row[4].as<std::uint64_t>());
     return log_head{.pos = row[0].as<position>(),
                     .changes = row[1].as<std::uint64_t>(),
                     .recorded_at = row[2].as<unix_us>(),

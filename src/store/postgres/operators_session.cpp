@@ -41,6 +41,7 @@ result<operators_session> open_operators_session(const store_settings& given, bo
                                               : std::chrono::ceil<std::chrono::milliseconds>(
                                                     given.statement_timeout),
                      .read_only = read_only,
+                     .patient = true,
                      .overdue = std::make_shared<watch>()};
     error last;
     for (const auto& host : hosts) {

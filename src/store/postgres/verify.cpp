@@ -16,9 +16,9 @@ namespace {
 constexpr std::chrono::hours statement_max{6};
 
 constexpr std::array tables{
-    "log_head",         "names",           "streams",     "events",       "event_tags",
-    "idempotency_keys", "holes",           "models",      "stream_rules", "removed_ids",
-    "catalogue",        "kept_categories", "generations", "tables_left",  "snapshots"};
+    "log_head",    "names",       "streams",      "events",      "event_tags", "idempotency_keys",
+    "holes",       "models",      "stream_rules", "removed_ids", "catalogue",  "kept_categories",
+    "generations", "tables_left", "snapshots",    "rule_batches"};
 constexpr std::array indexes{"names_pkey",
                              "names_kind_tenant_name_key",
                              "names_by_name",
@@ -43,7 +43,12 @@ constexpr std::array indexes{"names_pkey",
                              "removed_ids_by_stream",
                              "generations_pkey",
                              "models_pkey",
-                             "snapshots_pkey"};
+                             "snapshots_pkey",
+                             "rule_batches_pkey",
+                             "rule_batches_by_time"};
+constexpr std::array functions{"append_batch",       "reclaim_step",     "add_hole",
+                               "refuse_change",      "refuse_shrinking", "refuse_undeleting",
+                               "refuse_unless_hole", "expect_catalogue", "drop_tables_left"};
 constexpr std::array triggers{
     "events_never_change", "events_never_go",      "events_stay",     "event_tags_never_change",
     "event_tags_never_go", "streams_never_change", "tombstones_stay", "holes_never_shrink"};
@@ -188,11 +193,22 @@ result<void> verification::look_at_structure() {
                        });
         !ok)
         return ok;
+    if (auto ok = look(functions,
+                       "SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace AND"
+                       " n.nspname = $2 WHERE p.proname = a.name",
+                       [&](std::string name) {
+                           found(name, fmt::format("the function {} is missing", name),
+                                 structure_remedy);
+                           missing_.push_back(std::move(name));
+                       });
+        !ok)
+        return ok;
     return look(
         triggers,
-        fmt::format("SELECT FROM {} JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgenabled <> 'D'"
-                    " WHERE t.tgname = a.name",
-                    of_schema),
+        fmt::format(
+            "SELECT FROM {} JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgenabled IN ('O', 'A')"
+            " WHERE t.tgname = a.name",
+            of_schema),
         [&](const std::string& name) {
             found(
                 name,

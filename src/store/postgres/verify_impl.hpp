@@ -61,6 +61,8 @@ public:
     }
     /// False when the table is known to be missing.
     [[nodiscard]] bool has(std::string_view table) const;
+    /// Whether all tables, indexes and functions are there.
+    [[nodiscard]] bool structure_is_whole() const noexcept { return missing_.empty(); }
 
 private:
     verification(operators_session, const verify_listener&, std::function<bool()> stop);

@@ -36,6 +36,7 @@ public:
         if (stopped_) return fail(views_stopped());
         return readers_->read();
     }
+    std::uint64_t generations_changed() const noexcept override { return heard_->catalogue(); }
     monotonic::duration unseen_for() const noexcept override { return heard_->unseen_for(); }
     void stop() override {
         stopped_ = true;

@@ -68,6 +68,10 @@ public:
     /// How long ago that was; zero while it is as usual.
     [[nodiscard]] monotonic::duration unseen_for() const noexcept;
 
+    /// The catalogue of read models has changed so often.
+    void catalogue_is_at(std::uint64_t changes) noexcept { catalogue_ = changes; }
+    [[nodiscard]] std::uint64_t catalogue() const noexcept { return catalogue_; }
+
 private:
     void run();
     [[nodiscard]] deadline ends_at(const guard&) const noexcept;
@@ -79,6 +83,7 @@ private:
     std::set<guard*> under_way_;
     std::atomic<monotonic::rep> quiet_since_{never};
     std::atomic<monotonic::rep> seen_;
+    std::atomic<std::uint64_t> catalogue_{0};
     deadline waits_until_ = no_deadline;
     bool stopping_ = false;
     std::thread thread_;
