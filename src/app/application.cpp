@@ -46,17 +46,35 @@ plugin::plugin_settings plugins_of(const settings& s) {
     return plugins;
 }
 
+/// The way out of what a PostgreSQL, or libpq, has said; nothing when that says it itself.
+std::string_view what_to_do_with_postgres(std::string_view said) {
+    const auto has = [&](std::string_view words) { return said.find(words) != said.npos; };
+    if (has("password"))
+        return "Give the role's password by store.password_file, PGPASSWORD or PGPASSFILE.";
+    if (has("does not exist"))
+        return "Make it (createdb, createuser), or mend store.url (--store).";
+    if (has("permission denied"))
+        return "The role of store.url needs the right to make the schema (GRANT CREATE ON "
+               "DATABASE … TO …), or a schema that is its own.";
+    if (has("schema name")) return "Name another schema (store.schema).";
+    if (has("cannot be reached"))
+        return "Is the database running, and do host and port of store.url (--store) fit?";
+    return {};
+}
+
 /// The way out of a store that does not open.
-std::string_view what_to_do(const std::error_code& code, bool postgres) {
+std::string_view what_to_do(const error& why, bool postgres) {
+    const std::error_code& code = why.code;
     if (code == store::store_errc::locked)
         return "End that process, or give this server a folder of its own with --data DIR.";
     if (postgres && code == store::store_errc::newer_schema)
         return "Run the newer program, or name another schema (store.schema).";
     if (postgres && code == store::store_errc::corrupt)
         return "`flexcore verify` with the same settings names what is damaged.";
-    if (postgres)
-        return "Is the database running, and do host, port, database, user and password of "
-               "store.url (--store) fit? store.data must be a folder that can be written.";
+    if (postgres) {
+        const auto way = what_to_do_with_postgres(why.log);
+        return way.empty() ? what_to_do_with_postgres(why.client) : way;
+    }
     if (code == store::store_errc::newer_schema)
         return "Run the newer program, or name another folder with --data DIR.";
     if (code == store::store_errc::corrupt)
@@ -132,7 +150,7 @@ struct application::state {
                 "{}: the store cannot be opened (store.url = {}, store.data = {}): {}{}. {}",
                 loaded.place_of(postgres ? "store.url" : "store.data"),
                 mask_url(settings.store.url), settings.store.data.string(), e.client,
-                postgres && !e.log.empty() ? ": " + e.log : "", what_to_do(e.code, postgres));
+                postgres && !e.log.empty() ? ": " + e.log : "", what_to_do(e, postgres));
             return fail(std::move(e));
         }
         store = std::move(*opened);

@@ -132,6 +132,27 @@ class operators(unittest.TestCase):
             self.assertEqual([], failed)
             self.assertEqual({"0", "1", "2"}, set(os.listdir(folder)))
 
+    def test_a_statement_that_takes_long_is_waited_for(self):
+        with postgres(BUILD) as one:
+            with serving(one) as server:
+                write(server, 10)
+                self.assertEqual(0, server.stop())
+            holder = subprocess.Popen([program("psql"), "-XAtq", "-h", one.folder, "-p", str(one.port), "-U", "postgres", "-d", "flexcore"],
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            self.addCleanup(holder.kill)
+            holder.stdin.write("BEGIN; LOCK TABLE flexcore.event_tags IN ACCESS EXCLUSIVE MODE; SELECT 'held';\n")
+            holder.stdin.flush()
+            self.assertEqual("held", holder.stdout.readline().strip())
+            looked = []
+            looking = threading.Thread(target=lambda: looked.append(cli("verify", "--store", one.url())))
+            looking.start()
+            # Longer than a server would let a database be silent.
+            waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND now() - query_start > interval '3 s'"
+            flexcore.wait_until(lambda: one.psql(waits) != "0" or looked, "verify to wait for long")
+            holder.communicate("COMMIT;\n")
+            looking.join()
+            self.assertEqual(0, looked[0].returncode, looked[0].stdout + looked[0].stderr)
+
     def test_a_backup_into_the_same_cluster_is_refused_until_its_operator_says_that_it_is_meant(self):
         with postgres(BUILD) as one, tempfile.TemporaryDirectory() as folder, serving(one) as server:
             write(server, 20)
