@@ -56,6 +56,8 @@ std::string_view what_to_do_with_postgres(std::string_view said) {
     if (has("permission denied"))
         return "The role of store.url needs the right to make the schema (GRANT CREATE ON "
                "DATABASE … TO …), or a schema that is its own.";
+    if (has("data folder"))
+        return "Make it writable for this user, or name another with --data DIR (store.data).";
     if (has("schema name")) return "Name another schema (store.schema).";
     if (has("cannot be reached"))
         return "Is the database running, and do host and port of store.url (--store) fit?";
