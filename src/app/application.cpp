@@ -49,7 +49,7 @@ plugin::plugin_settings plugins_of(const settings& s) {
 /// The way out of what a PostgreSQL, or libpq, has said; nothing when that says it itself.
 std::string_view what_to_do_with_postgres(std::string_view said) {
     const auto has = [&](std::string_view words) { return said.find(words) != said.npos; };
-    if (has("password"))
+    if (has("password authentication failed") || has("no password supplied"))
         return "Give the role's password by store.password_file, PGPASSWORD or PGPASSFILE.";
     if (has("does not exist"))
         return "Make it (createdb, createuser), or mend store.url (--store).";

@@ -69,7 +69,7 @@ class ways(unittest.TestCase):
             self.serves(bare, env={"PGPASSWORD": SECRET})
             said = self.refusal(bare)
             self.assertIn("cannot be reached: ", said)
-            self.assertIn("store.url (--store)", said)
+            self.assertIn("store.password_file, PGPASSWORD", said)
             self.assertIn("password authentication failed", self.refusal(one.url().replace(SECRET, "another")))
             self.assertIn("store.password_file", self.refusal(bare, {"store.password_file": file + "-not-there"}))
             self.assertIn("take one out", self.refusal(one.url(), {"store.password_file": file}))
