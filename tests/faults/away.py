@@ -6,7 +6,6 @@ usage: away.py [--build DIR]
 """
 import argparse
 import os
-import subprocess
 import sys
 import threading
 import unittest
@@ -17,7 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.dirname(HERE)
 sys.path[:0] = [os.path.join(TESTS, "support"), os.path.join(TESTS, "scenarios")]
 import flexcore  # noqa: E402
-from postgres import postgres, program  # noqa: E402
+from postgres import postgres  # noqa: E402
 from tcp_proxy import tcp_proxy  # noqa: E402
 
 BUILD = os.path.join(os.path.dirname(TESTS), "build", "release")
@@ -205,7 +204,7 @@ class away(unittest.TestCase):
         server = self.serving(one.url(), store__statement_timeout_ms=60_000)
         self.warmed(server)
         waiting = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'flexcore' AND wait_event_type = 'Lock' AND query LIKE '%log_head%'"
-        held = hanging_lock(one)
+        held = one.locked("served.log_head")
         self.addCleanup(held.close)
         flexcore.wait_until(lambda: int(one.psql(waiting)) > 0, "the writer to wait for the lock")
         append = hanging(server, "POST", "/v1/streams/first-1/events", EVENT)
@@ -235,22 +234,6 @@ class away(unittest.TestCase):
         between.heal()
         flexcore.wait_until(lambda: self.ask(cut_off, VALUE).json().get("data") == {"value": 2}, "the other's change")
         self.works(cut_off, 3)
-
-
-class hanging_lock:
-    """The log's head is locked until this is closed."""
-
-    def __init__(self, one):
-        self.process = subprocess.Popen([program("psql"), "-XAtq", "-h", one.folder, "-p", str(one.port), "-U", "postgres", "-d", "flexcore"],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.process.stdin.write("BEGIN; LOCK TABLE served.log_head IN ACCESS EXCLUSIVE MODE; SELECT 'held';\n")
-        self.process.stdin.flush()
-        if self.process.stdout.readline().strip() != "held":
-            raise flexcore.failure("the log's head could not be locked")
-
-    def close(self):
-        if self.process.poll() is None:
-            self.process.communicate("COMMIT;\n")
 
 
 if __name__ == "__main__":

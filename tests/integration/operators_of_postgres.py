@@ -137,19 +137,15 @@ class operators(unittest.TestCase):
             with serving(one) as server:
                 write(server, 10)
                 self.assertEqual(0, server.stop())
-            holder = subprocess.Popen([program("psql"), "-XAtq", "-h", one.folder, "-p", str(one.port), "-U", "postgres", "-d", "flexcore"],
-                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            self.addCleanup(holder.kill)
-            holder.stdin.write("BEGIN; LOCK TABLE flexcore.event_tags IN ACCESS EXCLUSIVE MODE; SELECT 'held';\n")
-            holder.stdin.flush()
-            self.assertEqual("held", holder.stdout.readline().strip())
+            held = one.locked("flexcore.event_tags")
+            self.addCleanup(held.close)
             looked = []
             looking = threading.Thread(target=lambda: looked.append(cli("verify", "--store", one.url())))
             looking.start()
             # Longer than a server would let a database be silent.
             waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND now() - query_start > interval '3 s'"
             flexcore.wait_until(lambda: one.psql(waits) != "0" or looked, "verify to wait for long")
-            holder.communicate("COMMIT;\n")
+            held.close()
             looking.join()
             self.assertEqual(0, looked[0].returncode, looked[0].stdout + looked[0].stderr)
 
@@ -200,7 +196,7 @@ class operators(unittest.TestCase):
             for name in ("pg_dump", "pg_restore"):
                 path = os.path.join(place, name)
                 with open(path, "w", encoding="ascii") as file:
-                    file.write(f"#!/bin/sh\n: > {folder}/runs\nexec sleep 1000\n")
+                    file.write(f"#!/bin/sh\n: > {folder}/runs\nexec tail -f /dev/null\n")
                 os.chmod(path, 0o755)
             backup = subprocess.Popen([os.path.join(BUILD, "flexcore"), "backup", "--store", one.url(), "--to", folder + "/copy"],
                                       env={**os.environ, "PATH": place + ":/usr/bin:/bin"}, stdout=subprocess.DEVNULL,

@@ -123,6 +123,20 @@ def _gone(pid):
     return state is None or state[0] in "ZX"
 
 
+class _lock:
+    def __init__(self, one, table):
+        self.process = subprocess.Popen([program("psql"), "-XAtq", "-h", one.folder, "-p", str(one.port), "-U", "postgres", "-d", DATABASE],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process.stdin.write(f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; SELECT 'held';\n")
+        self.process.stdin.flush()
+        if self.process.stdout.readline().strip() != "held":
+            raise failure(f"{table} could not be locked")
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.communicate("COMMIT;\n")
+
+
 class postgres:
     """build: a build folder, whose template of a data folder is copied; without one, a new data folder is made, which takes a
     second and has a system identifier of its own. fsync: for tests where the machine's own crash matters. settings: of
@@ -273,6 +287,10 @@ class postgres:
         """What the statements answer: a line per row, columns parted by "|"."""
         return _run([program("psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-p", str(self.port), "-U", user,
                      "-d", database, "-f", "-"], input=sql).rstrip("\n")
+
+    def locked(self, table):
+        """Nobody else reads or writes the table until `close` of what this gives."""
+        return _lock(self, table)
 
     def drop_schema(self, name):
         """Fails rather than waits when somebody still uses it."""
