@@ -240,7 +240,8 @@ TEST_CASE("programs: are found in PATH, their ends and words are told, and they 
     REQUIRE(much);
     CHECK(much->said.size() <= 4'096);
     CHECK(much->said.ends_with(" end"));
-    const auto ended = run_program({shell, "-c", "exec tail -f /dev/null"}, "", [] { return true; });
+    const auto ended =
+        run_program({shell, "-c", "exec tail -f /dev/null"}, "", [] { return true; });
     REQUIRE(ended);
     CHECK_FALSE(ended->succeeded);
     CHECK_FALSE(run_program({"/no/such/program"}, "", {}));
