@@ -40,10 +40,11 @@ END $$;
 CREATE INDEX holes_by_last ON holes (last);
 
 -- Removes up to `events_max` events that are not served at `moment` from the streams with rules
--- above `after_stream`, each from its beginning on, looking at up to `streams_max` of them. What
--- stays: the log's last event, which says where positions go on, and a stream's last one, which
--- says its version, unless a deletion does. `stream_id`: the next step goes on above it; null when
--- no stream is left. The head is locked only when there is something to remove.
+-- above `after_stream`, each from its beginning on, looking at up to `streams_max` of them. Times
+-- ascend with versions, so a stream's first event that is served is the first that stays. What
+-- stays, too: the log's last event, which says where positions go on, and a stream's last one,
+-- which says its version, unless a deletion does. `stream_id`: the next step goes on above it; null
+-- when no stream is left. The head is locked only when there is something to remove.
 CREATE FUNCTION reclaim_step(after_stream bigint, moment bigint, ids_until bigint,
                              events_max integer, streams_max integer,
                              OUT stream_id bigint, OUT removed integer)
@@ -78,8 +79,9 @@ BEGIN
                 END IF;
             END IF;
             EXIT WHEN head IS NOT NULL OR NOT EXISTS (
-                SELECT 1 FROM events e
-                WHERE e.stream = rule.stream AND (e.version < beneath OR e.recorded_at < oldest)
+                SELECT 1 FROM (SELECT * FROM events f WHERE f.stream = rule.stream
+                               ORDER BY f.version LIMIT 1) e
+                WHERE (e.version < beneath OR e.recorded_at < oldest)
                   AND (e.version < newest OR e.version <= rule.deleted_to));
             -- Behind the lock the rule may be another, and its events removed by another server.
             SELECT position INTO STRICT head FROM log_head FOR UPDATE;
@@ -87,11 +89,12 @@ BEGIN
         FOR victim IN
             SELECT e.position, e.tenant, e.version, e.place, e.recorded_at, e.id, e.tags
             FROM events e
-            WHERE e.stream = rule.stream AND (e.version < beneath OR e.recorded_at < oldest)
-              AND (e.version < newest OR e.version <= rule.deleted_to) AND head IS NOT NULL
+            WHERE e.stream = rule.stream AND (e.version < newest OR e.version <= rule.deleted_to)
+              AND head IS NOT NULL
             ORDER BY e.version LIMIT events_max - removed
         LOOP
-            EXIT WHEN victim.position >= head;
+            EXIT WHEN victim.position >= head
+                OR NOT (victim.version < beneath OR victim.recorded_at < oldest);
             PERFORM add_hole(victim.position,
                              CASE WHEN victim.version <= rule.deleted_to THEN 'deletion'
                                   ELSE 'retention' END, moment);

@@ -89,7 +89,8 @@ def figures_of(done):
 class nginx:
     """Debian's nginx on a free port, answering every path with one body."""
 
-    def __init__(self, body):
+    def __init__(self, body, status=200):
+        self.status = status
         self.folder = tempfile.mkdtemp(prefix="flexcore-")
         with flexcore.socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -101,14 +102,14 @@ class nginx:
 events {{ worker_connections 1024; }}
 http {{ access_log off; keepalive_requests 100000000; client_body_temp_path {self.folder}/body; proxy_temp_path {self.folder}/proxy;
   fastcgi_temp_path {self.folder}/fastcgi; uwsgi_temp_path {self.folder}/uwsgi; scgi_temp_path {self.folder}/scgi;
-  server {{ listen 127.0.0.1:{self.port} reuseport; location / {{ default_type application/json; return 200 '{quoted}'; }} }} }}
+  server {{ listen 127.0.0.1:{self.port} reuseport; location / {{ default_type application/json; return {status} '{quoted}'; }} }} }}
 """)
         self.process = subprocess.Popen(["nginx", "-p", self.folder, "-c", config], stderr=subprocess.DEVNULL)
         flexcore.wait_until(self._answers, "nginx")
 
     def _answers(self):
         try:
-            return flexcore.client(self.port).ask("GET", "/").status == 200
+            return flexcore.client(self.port).ask("GET", "/").status == self.status
         except OSError:
             return False
 

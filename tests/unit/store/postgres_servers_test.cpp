@@ -180,6 +180,32 @@ TEST_CASE("servers: a repeated append tells how a stream stood that has been rec
     CHECK(again.appends.at(2).last_version == 0);
 }
 
+TEST_CASE("servers: reclaiming reads of a stream little beyond what it removes", "[postgres]") {
+    const postgres_schema schema;
+    {
+        shared_server one{schema, "one"};
+        for (const auto* name : {"r", "s"}) {
+            appended(one.log(), {.stream = name, .events = events(1'000)});
+            value(set(one.log(), name, {.max_count = 1'000}));
+        }
+    }
+    // The first to be removed makes the step lock the head, which must not change how it looks at
+    // those behind it.
+    schema.ask(
+        "UPDATE stream_rules SET max_count = 990 WHERE stream ="
+        " (SELECT id FROM streams WHERE name = 'r')");
+    const std::string step =
+        "SET enable_seqscan TO off; SET enable_bitmapscan TO off; BEGIN;"
+        "CREATE TEMP TABLE done ON COMMIT DROP AS SELECT * FROM reclaim_step(0, 1, 1, 100, 200);";
+    CHECK(schema.ask(step + "SELECT removed FROM done") ==
+          std::vector<std::vector<std::string>>{{"10"}});
+    const auto read = schema.ask(step +
+                                 "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables"
+                                 " WHERE relname = 'events' AND schemaname = current_schema()");
+    // PL/pgSQL fetches up to 50 rows ahead.
+    CHECK(std::stoi(read.at(0).at(0)) < 200);
+}
+
 TEST_CASE("servers: of those who write at once one wins each version, and no position is left out",
           "[postgres]") {
     constexpr version wanted = 60;
