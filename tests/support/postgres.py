@@ -118,6 +118,13 @@ def _state(pid):
     return words[0], int(words[1])
 
 
+def _signal(pid, number):
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
 def _gone(pid):
     state = _state(pid)
     return state is None or state[0] in "ZX"
@@ -149,6 +156,7 @@ class postgres:
         self.data = os.path.join(self.folder, "data")
         self.fsync, self.settings, self.password = fsync, dict(settings or {}), password
         self.process = None
+        self.frozen = False
         self.port = 0
         self.starts = 0
         if data is not None:
@@ -207,6 +215,7 @@ class postgres:
     def _start(self, bound_s):
         """False when the port is taken."""
         self._configure()
+        self.frozen = False
         self.starts += 1
         with open(self.log_file, "wb") as log:
             self.process = subprocess.Popen([program("postgres"), "-D", self.data], cwd="/", stdin=subprocess.DEVNULL,
@@ -253,21 +262,29 @@ class postgres:
 
     def kill(self):
         """SIGKILL to the server and all its children at once; returns when none is left."""
-        # Stopped first, it starts no more of them.
-        self.process.send_signal(signal.SIGSTOP)
-        wait_until(lambda: (_state(self.process.pid) or "Z")[0] in "TtZX", "the server to stand still")
-        children = _children(self.process.pid)
+        children = self.freeze()
         for pid in [self.process.pid, *children]:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+            _signal(pid, signal.SIGKILL)
         self.process.wait()
         wait_until(lambda: all(_gone(pid) for pid in children), "the end of PostgreSQL's children")
 
+    def freeze(self):
+        """The server and all its children stand still: connections stay, nothing is answered. The children."""
+        self.frozen = True
+        # Stopped first, it starts no more of them.
+        _signal(self.process.pid, signal.SIGSTOP)
+        wait_until(lambda: (_state(self.process.pid) or "Z")[0] in "TtZX", "the server to stand still")
+        children = _children(self.process.pid)
+        for pid in children:
+            _signal(pid, signal.SIGSTOP)
+        return children
+
     def close(self):
         if self.running():
-            self.stop("immediate")
+            if self.frozen:
+                self.kill()
+            else:
+                self.stop("immediate")
         self._free_shared_memory()
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -9,6 +9,9 @@
 #include <pqxx/pipeline>
 #include <pqxx/prepared_statement>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
@@ -88,15 +91,27 @@ struct connection::state {
         pqxx::pipeline line;
     };
 
+    /// The session's socket, for the watch: libpq closes its own when it gives a session up, and
+    /// that number may soon be somebody else's.
+    struct watched_socket {
+        explicit watched_socket(int of) : number{::fcntl(of, F_DUPFD_CLOEXEC, 0)} {}
+        ~watched_socket() {
+            if (number != -1) ::close(number);
+        }
+        watched_socket(const watched_socket&) = delete;
+        watched_socket& operator=(const watched_socket&) = delete;
+        const int number;
+    };
+
     state(const connection_settings& s, const std::string& host)
-        : settings{s}, session{host}, heard{session} {}
+        : settings{s}, session{host}, socket{session.sock()}, heard{session} {}
 
     /// Everything that may throw or hang goes through here.
     template <class Work>
     result<pqxx::result> guarded(std::string_view attempted, Work work) {
         if (broken) return fail(store_errc::unavailable, "the database session has ended");
         timed_out = false;
-        watch::guard overdue{*settings.overdue, asks(), session.sock(),
+        watch::guard overdue{*settings.overdue, asks(), socket.number,
                              monotonic::now() + settings.statement_timeout + grace};
         try {
             take_answer();
@@ -125,7 +140,7 @@ struct connection::state {
         // Else the pipeline would open a connection to cancel what is done already. A server that
         // has gone silent does not hold up whoever stops.
         try {
-            watch::guard overdue{*settings.overdue, asks(), session.sock(),
+            watch::guard overdue{*settings.overdue, asks(), socket.number,
                                  monotonic::now() + grace};
             take_answer();
             overdue.answered();
@@ -151,6 +166,7 @@ struct connection::state {
 
     const connection_settings settings;
     pqxx::connection session;
+    const watched_socket socket;
     std::optional<unanswered> pending;
     notices heard;  ///< unregistered before the session goes
     std::unordered_set<const char*> prepared;
@@ -162,10 +178,16 @@ struct connection::state {
 
 result<std::unique_ptr<connection>> connection::open(const connection_settings& settings) {
     error last;
-    for (const std::string& host : settings.where.hosts) {
-        auto made = open(settings, host);
+    const auto& hosts = settings.where.hosts;
+    const std::size_t first = *settings.where.last_used;
+    for (std::size_t tried = 0; tried < hosts.size(); ++tried) {
+        const std::size_t at = (first + tried) % hosts.size();
+        auto made = open(settings, hosts[at]);
+        if (made) {
+            *settings.where.last_used = at;
+            return made;
+        }
         // What a server has said against itself tells more than that another does not answer.
-        if (made) return made;
         if (last.client.empty() ||
             made.error().client != failure_to_connect(settings.where, "").client)
             last = std::move(made.error());

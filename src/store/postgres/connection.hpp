@@ -64,8 +64,8 @@ auto believing(Work work) -> decltype(work()) {
 
 class connection {
 public:
-    /// Connects to the first host that takes writes and is accepted, and sets the session up:
-    /// search path, time-outs, synchronous_commit=on.
+    /// Connects to the first host that takes writes and is accepted, beginning with the one that
+    /// was last, and sets the session up: search path, time-outs, synchronous_commit=on.
     [[nodiscard]] static result<std::unique_ptr<connection>> open(const connection_settings&);
     ~connection();
     connection(const connection&) = delete;

@@ -7,7 +7,9 @@
 #include "base/result.hpp"
 #include "store/errc.hpp"
 
+#include <atomic>
 #include <chrono>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +20,10 @@ struct conninfo {
     /// libpq's "keyword='value' …", what is missing filled in: one for each host, in the URL's
     /// order. libpq would stop at the first that takes writes, and that may be an old primary.
     std::vector<std::string> hosts;
+    /// Of `hosts`, by all who share this: where the next session is tried first. One that is gone
+    /// or frozen costs each session its connect_timeout.
+    std::shared_ptr<std::atomic<std::size_t>> last_used =
+        std::make_shared<std::atomic<std::size_t>>(0);
     std::string sslmode;  ///< as given, or "prefer"
     std::string place;    ///< "postgresql://host:port/database" for a person, no user, no password
 };

@@ -60,7 +60,14 @@ result<database> open_database(const database_settings& settings) {
     // Before anything is changed there; and every session from now on, after a failover for
     // instance, may be with another server.
     if (auto ok = made.known->check(**session); !ok) return fail(std::move(ok.error()));
-    made.writing.accepts = [known = made.known](connection& one) { return known->check(one); };
+    made.writing.accepts = [known = made.known,
+                            heard = made.writing.overdue](connection& one) -> result<void> {
+        const auto replaced = known->check(one);
+        if (!replaced) return fail(replaced.error());
+        // Who still waits does so for a server that is gone, frozen perhaps.
+        if (*replaced) heard->give_up();
+        return {};
+    };
     if (auto ok = migrate(**session); !ok) return fail(std::move(ok.error()));
     made.description = fmt::format("PostgreSQL {} at {}, schema {}", (*session)->server_version(),
                                    made.writing.where.place, settings.schema);

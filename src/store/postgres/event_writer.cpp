@@ -56,7 +56,6 @@ result<void> event_writer::begin_here() {
     if (auto ok = connect(); !ok) return ok;
     const auto head = read_head(false);
     if (!head) return fail(head.error());
-    if (auto ok = settings_.known->check_end(head->pos); !ok) return ok;
     head_ = *head;
     return load_rules();
 }
@@ -296,8 +295,6 @@ result<bool> event_writer::resolve_once(const write_batch& batch, const uuid& to
     const auto answer = [&]() -> result<bool> {
         const auto head = read_head(true);
         if (!head) return fail(head.error());
-        if (auto ok = settings_.known->check_end(head->pos); !ok)
-            return fail(for_clients(std::move(ok.error())));
         const bool events = batch.events && !batch.events->events.empty();
         const auto found =
             db_->run(resolve_batch, params{}
@@ -341,8 +338,6 @@ result<log_backend::recovered> event_writer::recover_from(position known_head) {
             fenced = fail(store_errc::unavailable, "the database's standby does not answer");
     }
     if (!fenced) return fail(fenced.error());
-    if (auto ok = settings_.known->check_end(head->pos); !ok)
-        return fail(for_clients(std::move(ok.error())));
     if (head->pos < known_head) {
         return fail(store_errc::unavailable, "events that were shown are missing",
                     fmt::format("the log ends at {}, shown up to {}", head->pos, known_head));
@@ -358,7 +353,6 @@ result<log_backend::recovered> event_writer::recover_from(position known_head) {
 }
 
 void event_writer::close() {
-    settings_.known->save();
     db_.reset();
     searching_.reset();
 }

@@ -189,7 +189,6 @@ private:
     reclaimer reclaimer_;
     foreign_commits foreign_;
     deadline poll_at_{};
-    deadline save_at_{};
     deadline purge_at_{};
     deadline rests_until_{};   ///< nothing is asked before, while nobody writes
     bool more_to_do_ = false;  ///< to purge or to reclaim

@@ -90,8 +90,6 @@ result<void> event_writer::learn(const log_head& upto) {
 result<void> event_writer::catch_up() {
     const auto head = read_head(false);
     if (!head) return fail(head.error());
-    if (auto ok = settings_.known->check_end(head->pos); !ok)
-        return fail(for_clients(std::move(ok.error())));
     if (head->pos < head_.pos) {
         return fail(store_errc::unavailable, "events that were shown are missing",
                     fmt::format("the log ends at {}, shown up to {}", head->pos, head_.pos));
@@ -167,10 +165,6 @@ result<deadline> event_writer::tidy(bool idle) {
 }
 
 result<deadline> event_writer::look_after(bool idle) {
-    if (monotonic::now() >= save_at_) {
-        save_at_ = monotonic::now() + settings_.poll;
-        settings_.known->save();
-    }
     if (idle) {
         if (auto ok = tidy_idly(); !ok) return fail(ok.error());
     } else {

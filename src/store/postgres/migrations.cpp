@@ -15,7 +15,11 @@ constexpr sql recorded{"migrations_recorded",
 constexpr sql record{"migrations_record",
                      "INSERT INTO migrations (number, name, checksum, applied_at) "
                      "VALUES ($1, $2, $3, $4)"};
-constexpr sql found{"migrations_found", "SELECT to_regclass($1) IS NOT NULL"};
+// Of the tables themselves: what a session has looked up by name before it waits for the lock it
+// would look up no second time in the same transaction.
+constexpr sql found{"migrations_found",
+                    "SELECT EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = "
+                    "c.relnamespace WHERE n.nspname = $1 AND c.relname = 'migrations')"};
 
 /// Of this program and schema among all that use the database.
 std::int64_t lock_of(const std::string& schema) {
@@ -42,7 +46,7 @@ result<void> apply_missing(connection& db) {
         !ok)
         return fail(ok.error());
     const std::string in = quoted_name(db.schema());
-    const auto known = db.run(found, params{}.add(in + ".migrations"));
+    const auto known = db.run(found, params{}.add(db.schema()));
     if (!known) return fail(known.error());
     if (!(*known)[0][0].as<bool>()) {
         const auto made = db.script(fmt::format(

@@ -5,22 +5,43 @@
 #include <fmt/format.h>
 #include <pqxx/row>
 
+#include <fcntl.h>
+#include <unistd.h>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 namespace flexcore::store::postgres {
 namespace {
 
 constexpr const char* file_name = "postgres.json";
+// Always as long, so that it can be written over in one piece.
+constexpr std::size_t file_bytes = 128;
 
 // The timeline as WAL files are named by it: the control file learns of a promotion only later.
 constexpr sql server_identity{
     "server_identity",
     "SELECT system_identifier::text, "
-    "('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint "
-    "FROM pg_control_system()"};
+    "('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint, "
+    "pg_postmaster_start_time()::text FROM pg_control_system()"};
+constexpr sql log_is_there{"log_is_there", "SELECT to_regclass('log_head') IS NOT NULL"};
+constexpr sql log_end{"log_end", "SELECT coalesce(max(position), 0) FROM log_head"};
+
+/// Where the log ends; 0 when there is none.
+result<position> end_of_log(connection& session) {
+    const auto there = session.run(log_is_there);
+    if (!there) return fail(there.error());
+    if (!(*there)[0][0].as<bool>()) return position{0};
+    const auto head = session.run(log_end);
+    if (!head) return fail(head.error());
+    return (*head)[0][0].as<position>();
+}
+
+bool write_whole(int to, std::string_view text) {
+    return ::pwrite(to, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
+}
 
 }  // namespace
 
@@ -46,81 +67,113 @@ result<std::shared_ptr<standing>> standing::open(std::shared_ptr<data_folder> fo
                                 "as it is",
                                 made->file_));
     }
-    made->system_ = system->get_string();
-    made->timeline_ = static_cast<std::uint32_t>(timeline->get_int64());
-    made->position_ = made->saved_position_ = static_cast<position>(at->get_int64());
+    made->now_.system = system->get_string();
+    made->now_.timeline = static_cast<std::uint32_t>(timeline->get_int64());
+    made->position_ = static_cast<position>(at->get_int64());
     return made;
 }
 
-result<void> standing::check(connection& session) {
-    const auto rows = session.run(server_identity);
-    if (!rows) return fail(rows.error());
-    const auto system = (*rows)[0][0].as<std::string>();
-    const auto timeline = (*rows)[0][1].as<std::uint32_t>();
+standing::~standing() {
+    if (open_ != -1) ::close(open_);
+}
+
+result<bool> standing::check(connection& session) {
+    return believing([&]() -> result<bool> {
+        const auto rows = session.run(server_identity);
+        if (!rows) return fail(rows.error());
+        const auto row = (*rows)[0];
+        return check(session, {.system = row[0].as<std::string>(),
+                               .timeline = row[1].as<std::uint32_t>(),
+                               .since = row[2].as<std::string>()});
+    });
+}
+
+result<bool> standing::check(connection& session, const server& found) {
+    position least = 0;
+    {
+        const std::lock_guard lock{mutex_};
+        // As long as it runs it loses nothing, and whoever asks does not wait for a lock.
+        if (found == now_) return false;
+        // What is acknowledged from here on may be missing in what the log says now.
+        least = position_;
+    }
+    const auto end = least == 0 ? result<position>{least} : end_of_log(session);
+    if (!end) return fail(end.error());
     const std::lock_guard lock{mutex_};
-    if (!system_.empty() && system != system_) {
+    if (!now_.system.empty() && found.system != now_.system) {
         return fail(
             store_errc::unavailable,
             fmt::format("the database is another cluster (system identifier {}) than this "
                         "data folder has served (see {}). Mend store.url; or, when a backup was "
                         "restored there and is meant, move that file away to take the "
                         "database as it is",
-                        system, file_));
+                        found.system, file_));
     }
-    if (timeline < timeline_) {
+    if (found.timeline < now_.timeline) {
         return fail(store_errc::unavailable,
                     fmt::format("the database server is on timeline {}, and timeline {} was served "
                                 "already: it was replaced by a standby meanwhile and must not be "
                                 "written to",
-                                timeline, timeline_));
+                                found.timeline, now_.timeline));
     }
-    unsaved_ = unsaved_ || system != system_ || timeline != timeline_;
-    system_ = system;
-    timeline_ = timeline;
-    return {};
+    if (*end < least) {
+        return fail(
+            store_errc::unavailable,
+            fmt::format("events are missing: the log ends at position {}, and {} was "
+                        "acknowledged. Is this an old primary, a standby that was behind, or a "
+                        "restored backup? When it is meant, move {} away to take the database "
+                        "as it is",
+                        *end, least, file_));
+    }
+    const bool replaced = now_.timeline != 0 && found.timeline > now_.timeline;
+    now_ = found;
+    write_anew();
+    return replaced;
 }
 
 void standing::acknowledged(position pos) {
     const std::lock_guard lock{mutex_};
-    position_ = std::max(position_, pos);
+    if (pos <= position_) return;
+    position_ = pos;
+    write_over();
 }
 
-result<void> standing::check_end(position pos) const {
-    const std::lock_guard lock{mutex_};
-    if (pos >= position_) return {};
-    return fail(store_errc::unavailable,
-                fmt::format("events are missing: the log ends at position {}, and {} was "
-                            "acknowledged. Is this an old primary, or a restored backup? When it "
-                            "is meant, move {} away to take the database as it is",
-                            pos, position_, file_));
+std::string standing::text() const {
+    auto out = boost::json::serialize(boost::json::object{
+        {"system", now_.system}, {"timeline", now_.timeline}, {"position", position_}});
+    out.resize(std::max(out.size(), file_bytes - 1), ' ');
+    return out += '\n';
 }
 
-void standing::save() {
-    const std::lock_guard lock{mutex_};
-    if (!unsaved_ && position_ == saved_position_) return;
+void standing::write_anew() {
+    if (open_ != -1) ::close(std::exchange(open_, -1));
     const auto aside = file_ + ".new";
-    {
-        std::ofstream out{aside, std::ios::trunc};
-        out << boost::json::serialize(boost::json::object{
-                   {"system", system_}, {"timeline", timeline_}, {"position", position_}})
-            << '\n';
-        if (!out.flush()) {
-            telemetry::log(telemetry::level::warn, "store",
-                           "what was acknowledged cannot be written down",
-                           {{"file", std::string_view{aside}}});
-            return;
-        }
+    const int made = ::open(aside.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    const bool written = made != -1 && write_whole(made, text()) && ::fsync(made) == 0 &&
+                         ::rename(aside.c_str(), file_.c_str()) == 0;
+    noted(written, aside);
+    if (written) {
+        open_ = made;
+        if (auto ok = folder_->sync(); !ok) noted(false, file_);
+    } else if (made != -1) {
+        ::close(made);
     }
-    std::error_code problem;
-    std::filesystem::rename(aside, file_, problem);
-    if (problem) {
-        telemetry::log(
-            telemetry::level::warn, "store", "what was acknowledged cannot be written down",
-            {{"file", std::string_view{aside}}, {"detail", std::string_view{problem.message()}}});
-        return;
+}
+
+void standing::write_over() {
+    if (open_ == -1) return write_anew();
+    noted(write_whole(open_, text()), file_);
+}
+
+/// Said once, not with each batch.
+void standing::noted(bool written, const std::string& file) {
+    if (!written && !failed_) {
+        telemetry::log(telemetry::level::warn, "store",
+                       "what was acknowledged cannot be written down",
+                       {{"file", std::string_view{file}},
+                        {"detail", std::string_view{std::generic_category().message(errno)}}});
     }
-    unsaved_ = false;
-    saved_position_ = position_;
+    failed_ = !written;
 }
 
 }  // namespace flexcore::store::postgres

@@ -3,8 +3,11 @@
 // cluster behind the same name.
 //
 // Kept:    in `postgres.json` of the data folder: the cluster's system identifier, the highest
-//          timeline seen, the highest position acknowledged. Written aside and renamed, not synced:
-//          what a power loss takes back makes the check weaker, not wrong.
+//          timeline served, the highest position acknowledged. Another cluster or timeline is
+//          written aside, synced and renamed. A position is written over the one before, ahead of
+//          the answer that acknowledges it, so that no end of this process loses it; it is not
+//          synced: what a power loss takes back makes the check weaker, not wrong. A file that
+//          cannot be written is logged: the disk of the data folder is not the log's.
 // Threads: any.
 // Lifetime: holds the data folder's lock.
 #pragma once
@@ -24,27 +27,41 @@ public:
     /// Reads what is known. invalid_argument when the file is there and cannot be read.
     [[nodiscard]] static result<std::shared_ptr<standing>> open(std::shared_ptr<data_folder>);
 
-    /// Whether the server behind this session may be served from; a new one is noted. `unavailable`
-    /// with what is wrong and what to do.
-    [[nodiscard]] result<void> check(connection&);
-    /// The log ends at `pos` there: not below what was acknowledged?
-    [[nodiscard]] result<void> check_end(position pos) const;
+    ~standing();
+    standing(const standing&) = delete;
+    standing& operator=(const standing&) = delete;
+
+    /// Whether the server behind this session may be served from: of the cluster, on no earlier
+    /// timeline, and with a log that goes as far as what was acknowledged. Only then it is noted.
+    /// True: it has taken the place of the one before. `unavailable` with what is wrong and what
+    /// to do.
+    [[nodiscard]] result<bool> check(connection&);
 
     void acknowledged(position);
-    /// Writes down what is new. A failure is logged: the disk of the data folder is not the log's.
-    void save();
 
 private:
+    struct server {
+        std::string system;
+        std::uint32_t timeline = 0;
+        std::string since = {};  ///< when it was started; empty: none was asked yet
+        bool operator==(const server&) const = default;
+    };
+
     explicit standing(std::shared_ptr<data_folder>);
+    [[nodiscard]] result<bool> check(connection&, const server&);
+    [[nodiscard]] std::string text() const;
+    /// Under the lock.
+    void write_anew();
+    void write_over();
+    void noted(bool written, const std::string& file);
 
     const std::shared_ptr<data_folder> folder_;
     const std::string file_;
-    mutable std::mutex mutex_;
-    std::string system_;
-    std::uint32_t timeline_ = 0;
+    std::mutex mutex_;
+    server now_;
     position position_ = 0;
-    bool unsaved_ = false;
-    position saved_position_ = 0;
+    int open_ = -1;  ///< descriptor of the file, when it is as write_anew makes it
+    bool failed_ = false;
 };
 
 }  // namespace flexcore::store::postgres

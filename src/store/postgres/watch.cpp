@@ -70,16 +70,25 @@ deadline watch::ends_at(const guard& one) const noexcept {
     return std::min(one.until_, std::max(one.begun_, begun) + silence_max);
 }
 
+/// Under the lock: its guard, and so its owner, cannot close the socket meanwhile.
+void watch::end(guard& one) noexcept {
+    ::shutdown(one.socket_, SHUT_RDWR);
+    one.ended_ = true;
+}
+
+void watch::give_up() {
+    const std::lock_guard lock{mutex_};
+    for (guard* one : under_way_) {
+        if (one->what_ != what::connect) end(*one);
+    }
+}
+
 void watch::run() {
     std::unique_lock lock{mutex_};
     while (!stopping_) {
         waits_until_ = no_deadline;
         for (guard* one : under_way_) {
-            if (ends_at(*one) <= monotonic::now()) {
-                // Under the lock: its guard, and so its owner, cannot close the socket meanwhile.
-                ::shutdown(one->socket_, SHUT_RDWR);
-                one->ended_ = true;
-            }
+            if (ends_at(*one) <= monotonic::now()) end(*one);
             waits_until_ = std::min(waits_until_, ends_at(*one));
         }
         if (waits_until_ == no_deadline) {

@@ -63,6 +63,9 @@ public:
     [[nodiscard]] monotonic::duration quiet_for() const noexcept;
     [[nodiscard]] bool silent() const noexcept { return quiet_for() >= silence_max; }
 
+    /// Whatever is under way is ended: the server it was sent to has been replaced.
+    void give_up();
+
     /// What others had written by then is known.
     void seen(monotonic::time_point) noexcept;
     /// How long ago that was; zero while it is as usual.
@@ -74,6 +77,7 @@ public:
 
 private:
     void run();
+    static void end(guard&) noexcept;
     [[nodiscard]] deadline ends_at(const guard&) const noexcept;
 
     static constexpr monotonic::rep never = 0;

@@ -60,6 +60,19 @@ TEST_CASE("standing: how far it was served is kept in the data folder", "[postgr
     CHECK(before.refusal().empty());
 }
 
+TEST_CASE("standing: what was acknowledged is written down before it is told", "[postgres]") {
+    served_before before;
+    {
+        auto opened = value(open_store(before.settings, before.metrics, before.health));
+        for (position last = 4; last <= 6; ++last) {
+            appended(*opened.log, {.stream = "s"});
+            CHECK(before.kept().at("position") == last);
+        }
+        served_before::stop(opened);
+    }
+    CHECK(before.refusal().empty());
+}
+
 TEST_CASE("standing: a database that is older than what was served is refused", "[postgres]") {
     served_before before;
     auto kept = before.kept();
