@@ -88,14 +88,14 @@ def bulk(bench):
 SESSIONS = (4, 16, 64)
 
 
-def _single(bench, name, plugins, words, settings=None, warmup=0.5):
+def _single(bench, name, plugins, words, settings=None, warmup=0.5, target="4,000/s; 2 x a transaction per append"):
     with cluster(bench) as on:
         theirs = on.schema()
         best = max(SESSIONS, key=lambda sessions: on.loop(theirs, "single", sessions, STREAMS)["per_s"])
         with on.flexcore(plugins, settings=settings) as server:
             figures, loop = bench.alternately(lambda: bench.load(server.port, "request", "POST", *words, warmup=warmup),
                                               lambda: on.loop(theirs, "single", best, STREAMS))
-    return {"row": f"PostgreSQL: {name}, 64 connections", "target": "4,000/s; 2 x a transaction per append", "unit": f"{name.split()[-1]}/s",
+    return {"row": f"PostgreSQL: {name}, 64 connections", "target": target, "unit": f"{name.split()[-1]}/s",
             "value": figures["per_s"], "figures": figures, "baseline": f"a transaction per append, {best} sessions",
             "baseline_value": loop["per_s"], "baseline_figures": loop}
 
@@ -107,8 +107,8 @@ def append(bench):
 def commands(bench):
     yield _single(bench, "distinct commands", ("counter",), ("/v1/commands", '{"type":"counter.increment","id":"$(u4)","data":{"by":1}}'))
     # Each is loaded again, with the few events it has had.
-    yield _single(bench, "not in memory, commands", ("counter",), ("/v1/commands", '{"type":"counter.increment","id":"$(m5000)","data":{"by":1}}'),
-                  settings={"commands.aggregates_cached_max": 0}, warmup=2)
+    yield _single(bench, "aggregates that are there but not in memory, commands", ("counter",), ("/v1/commands", '{"type":"counter.increment","id":"$(m5000)","data":{"by":1}}'),
+                  settings={"commands.aggregates_cached_max": 0}, warmup=2, target="")
     yield _single(bench, "hot commands", ("counter",), ("/v1/commands", '{"type":"counter.increment","id":"hot","data":{"by":1}}'))
 
 
