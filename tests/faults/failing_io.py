@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Reads and writes of the store's files fail (libfiu): always, then now and then under load. What is answered is a problem
-document with 503, never anything untrue; afterwards everything is as it should be, without anybody doing anything.
+document with 503, never anything untrue, and while reads fail some are refused; afterwards everything is as it should be,
+without anybody doing anything.
 
 usage: failing_io.py [--build DIR] [--rounds 2] [--seed N]
 """
@@ -27,6 +28,10 @@ TARGETS = ("/v1/events?limit=5", "/v1/events?limit=5&direction=backward", "/v1/s
            "/v1/events?limit=1000&after=1", "/v1/read-models/orders?limit=1000")
 
 
+# Together several times the 2 MiB of pages that a connection of the log keeps in memory (src/store/sqlite/event_log.cpp).
+LARGE_EVENTS, LARGE_AT_ONCE, LARGE_BYTES = 256, 4, 32 * 1024
+
+
 def fail_always(server, *points):
     control(server, *[f"enable name={point},failnum=1,failinfo={EIO}" for point in points])
 
@@ -40,13 +45,14 @@ def heal(server):
 
 
 def well_said(answer, what):
-    """Right, or refused as temporary with a problem document."""
+    """Right, or refused as temporary with a problem document. Whether it was refused."""
     if answer.status in (200, 201, 404, 409):
-        return
+        return False
     checks.demand(answer.status in (503, 507), f"{what} is answered {answer.status}: {answer.body[:300]!r}")
     body = answer.json()
     checks.demand(body.get("code") in ("store_unavailable", "store_full", "busy") and body["status"] == answer.status,
                   f"{what}: {body}")
+    return True
 
 
 def writes_are_refused(server, book, dice):
@@ -61,9 +67,27 @@ def writes_are_refused(server, book, dice):
 
 
 def read_everything(server):
+    """How many reads were refused."""
     one = server.client()
-    for target in TARGETS:
-        well_said(one.ask("GET", target), target)
+    return sum(well_said(one.ask("GET", target), target) for target in TARGETS)
+
+
+def fill(server, book, dice):
+    """More than the readers' page caches hold: whoever reads all of it reads the file."""
+    one = server.client()
+    for number in range(LARGE_EVENTS // LARGE_AT_ONCE):
+        wanted = clients.append(f"large-{number}", LARGE_AT_ONCE, dice, padding=LARGE_BYTES)
+        book.sent(wanted)
+        answer = one.ask("POST", wanted.target, wanted.text())
+        book.answered(wanted, answer.status, answer.json())
+        checks.demand(wanted.state == "acknowledged", f"an append to a disk that works is answered {answer.status}")
+
+
+def read_large(server):
+    """All of what `fill` wrote, in small pages. How many of them were refused."""
+    one = server.client()
+    targets = [f"/v1/streams/large-{number}/events" for number in range(LARGE_EVENTS // LARGE_AT_ONCE)]
+    return sum(well_said(one.ask("GET", target), target) for target in targets)
 
 
 def recovers(server):
@@ -82,6 +106,7 @@ def holds(server, book):
 
 
 def play(server, book, dice, rounds):
+    fill(server, book, dice)
     for number in range(1, rounds + 1):
         running = clients.load(server.port, book, dice)
         before = book.count()[1]
@@ -96,26 +121,31 @@ def play(server, book, dice, rounds):
         holds(server, book)
 
         fail_always(server, READ)
+        unread = read_large(server)
         for _ in range(5):
-            read_everything(server)
+            unread += read_everything(server)
         heal(server)
+        checks.demand(unread > 0, "every read was answered though no file can be read: none of them reached it")
         recovers(server)
         holds(server, book)
 
         running = clients.load(server.port, book, dice)
-        before = book.count()[1]
+        before, now_and_then = book.count()[1], 0
         for points in ((READ,), (WRITE,), (SYNC,), ALL):
             fail_sometimes(server, 0.02, *points)
+            now_and_then += read_large(server)
             for _ in range(10):
-                read_everything(server)
+                now_and_then += read_everything(server)
             heal(server)
             flexcore.wait_until(lambda: book.count()[1] > before + 20, "acknowledgements after the disk failed now and then")
             before = book.count()[1]
         running.end()
+        checks.demand(now_and_then > 0, "no read was refused though one of 50 fails")
         recovers(server)
         holds(server, book)
         sent, told, refused, _ = book.count()
-        print(f"round {number}: {sent} sent, {told} acknowledged, {refused} refused", flush=True)
+        print(f"round {number}: {sent} sent, {told} acknowledged, {refused} refused; "
+              f"{unread} reads refused while all fail, {now_and_then} while some do", flush=True)
 
 
 def main():
