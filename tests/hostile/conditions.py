@@ -156,7 +156,7 @@ class good_clients:
             began = time.monotonic()
             try:
                 answer = one.ask(method, target, body)
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, flexcore.failure) as error:
                 self.wrong.append(f"{method} {target}: {error!r}")
                 return
             self.took.append(time.monotonic() - began)

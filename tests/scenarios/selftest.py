@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """Shows that the runner sees what differs: a runner that accepts everything would make every scenario green."""
+import http.server
+import json
 import os
 import sys
 import tempfile
+import threading
 import unittest
 
 sys.dont_write_bytecode = True
@@ -93,7 +96,6 @@ class answers(unittest.TestCase):
 
     @staticmethod
     def problem(without="", **change):
-        import json
         body = {"type": "/problems/bad_request", "title": "t", "status": 400, "detail": "d", "instance": "/", "code": "bad_request",
                 "request_id": "r", **change}
         body.pop(without, None)
@@ -168,9 +170,60 @@ class documents(unittest.TestCase):
         self.assertIsNotNone(self.problem(b'', status=204, media=None, headers=(), method="OPTIONS"))
         self.assertIsNone(self.problem(b'', status=204, media=None, headers=(("Allow", "GET"),), method="OPTIONS"))
 
+    def test_of_a_load_the_first_answers_are_held(self):
+        held = openapi.checker(self.DOCUMENT)
+
+        def problem(body, status=200):
+            return held.problem_of_first("GET", "/a/1", flexcore.reply(status, [("Seen", "x"), ("Content-Type", "application/json")], body))
+        self.assertIsNotNone(problem(b"{}"))
+        for _ in range(openapi.ANSWERS_HELD_MAX - 1):
+            self.assertIsNone(problem(b'{"n":1}'))
+        self.assertIsNone(problem(b"{}"))
+        self.assertIsNotNone(problem(b"{}", 202))  # of its own kind the first
+
     def test_a_keyword_that_is_not_checked_is_an_error(self):
         with self.assertRaises(ValueError):
             openapi.checker(self.DOCUMENT).mismatch({"type": "object", "minProperties": 1}, {}, "")
+
+
+class clients(unittest.TestCase):
+    """What tests of other subjects use: it fails for an answer that the document does not allow, and so does the end of the server."""
+
+    def setUp(self):
+        class handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response_only(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Seen", "yes")
+                self.end_headers()
+                self.wfile.write(json.dumps(documents.DOCUMENT).encode() if self.path == "/openapi.json" else b'{"n":0}')
+
+            def log_message(self, *_words):
+                pass
+
+        self.other = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        threading.Thread(target=self.other.serve_forever, daemon=True).start()
+        self.before = flexcore._promised
+        self.addCleanup(self.let_go)
+
+    def let_go(self):
+        self.other.shutdown()
+        self.other.server_close()
+        flexcore._promised = self.before
+        flexcore._broken.clear()
+        flexcore._held_at.discard(self.other.server_port)
+
+    def test_an_answer_that_breaks_the_promise_fails_whoever_asked(self):
+        port = self.other.server_port
+        self.assertEqual(flexcore.client(port).ask("GET", "/a/1").json(), {"n": 0})  # no server of ours as yet
+        flexcore._promised = None
+        flexcore._hold(port)
+        with self.assertRaisesRegex(flexcore.failure, "breaks /openapi.json at /n"):
+            flexcore.client(port).ask("GET", "/a/1")
+        gone = flexcore.server.__new__(flexcore.server)
+        gone.process, gone.folder, gone.schema = None, tempfile.mkdtemp(), None
+        with self.assertRaisesRegex(flexcore.failure, "breaks /openapi.json at /n"):
+            gone.__exit__(None)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""A flexcore server of this build as a process, and HTTP to it, for tests written in Python.
+"""A flexcore server of this build as a process, and HTTP to it, for tests written in Python. The first answers of each operation
+and status are held against its /openapi.json (openapi.py), whatever the test is about.
 
 Lifetime: `close` (or leaving the `with` block) kills the process and removes its folder; the process also dies
           with this program.
@@ -17,6 +18,8 @@ import subprocess
 import tempfile
 import time
 
+import openapi
+
 SOON_S = 30.0
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
@@ -24,6 +27,22 @@ _libc = ctypes.CDLL(None)
 
 class failure(Exception):
     """A promise that does not hold; the text is for a person."""
+
+
+# What the servers of this process promise, which is the same for all of one build; the ports at which it is held, and what broke it.
+_promised = None
+_held_at = set()
+_broken = []
+
+
+def _hold(port):
+    global _promised
+    if _promised is None:
+        answer = client(port).ask("GET", "/openapi.json")
+        if answer.status != 200:
+            raise failure(f"/openapi.json answers {answer.status}")
+        _promised = openapi.checker(answer.json())
+    _held_at.add(port)
 
 
 def wait_until(condition, what, bound_s=SOON_S):
@@ -90,8 +109,10 @@ class server:
         self.start()
         return self
 
-    def __exit__(self, *_error):
+    def __exit__(self, kind, *_error):
         self.close()
+        if kind is None and _broken:  # on a thread that nobody asked how it ended, perhaps
+            raise failure(_broken[0])
 
     def start(self, bound_s=SOON_S):
         port_file = os.path.join(self.folder, "port")
@@ -116,7 +137,9 @@ class server:
             raise failure(f"the server did not start (exit {self.process.returncode})\n{self.log()}")
         with open(port_file, encoding="ascii") as file:
             self.port = int(file.read())
-        return time.monotonic() - begun
+        took = time.monotonic() - begun
+        _hold(self.port)
+        return took
 
     @property
     def log_file(self):
@@ -170,6 +193,7 @@ class client:
     """One keep-alive connection; reconnects when the server has closed it between two requests."""
 
     def __init__(self, port, bound_s=SOON_S):
+        self.port = port
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=bound_s)
 
     def ask(self, method, target, body=None, headers=None):
@@ -192,7 +216,12 @@ class client:
             self.connection.putheader("Content-Length", str(len(body)))
         self.connection.endheaders(body)
         answer = self.connection.getresponse()
-        return reply(answer.status, answer.getheaders(), answer.read())
+        answer = reply(answer.status, answer.getheaders(), answer.read())
+        wrong = _promised.problem_of_first(method, target, answer) if self.port in _held_at else None
+        if wrong:
+            _broken.append(wrong)
+            raise failure(wrong)
+        return answer
 
     def close(self):
         self.connection.close()
