@@ -127,7 +127,7 @@ constexpr field fields[] = {
     {"Idempotent-Replay", "\"true\": the answer of the first request with this key"},
     {"Allow", "The methods this path takes", true},
     {"Retry-After", "Seconds"},
-    {"Location", "Where what was made is found", true},
+    {"Location", "Where what was made, or the page, is found", true},
     {"Cache-Control", "Whether the answer may be kept", true},
     {"Upgrade", "websocket", true},
     {"Sec-WebSocket-Accept", "Of the key (RFC 6455)", true},

@@ -16,6 +16,8 @@ std::string_view reason_of(int status) noexcept {
             return "Accepted";
         case 204:
             return "No Content";
+        case 303:
+            return "See Other";
         case 304:
             return "Not Modified";
         case 400:

@@ -66,6 +66,22 @@ void add_docs_routes(router& to, const std::shared_ptr<api>& on) {
             .summary = "This API's description, OpenAPI 3.1",
             .tag = "operation",
             .answers = {{200, "The document", "Anything", json_type, kept}, unchanged}});
+    to.add(
+        {.method = verb::get,
+         .pattern = "/",
+         .handler =
+             [](request&, responder answer) {
+                 response out;
+                 out.status = 303;
+                 out.content_type = {};
+                 out.headers.push_back({"Location", "/docs"});
+                 out.headers.push_back({"Cache-Control", "no-cache"});
+                 answer(std::move(out));
+             },
+         .operation = "root",
+         .summary = "Leads to the page about this API",
+         .tag = "operation",
+         .answers = {{303, "The page is at its Location", {}, {}, {"Cache-Control", "Location"}}}});
     std::vector<std::string_view> page = kept;
     page.insert(page.end(), {"Content-Security-Policy", "Referrer-Policy"});
     to.add({.method = verb::get,

@@ -39,6 +39,31 @@ TEST_CASE("start: it answers, and a person is told where, with what, and what to
     CHECK(wait_until([&] { return contains(s.log(), s.url()); }));
 }
 
+TEST_CASE("start: bare `serve` says where it is, where its data lies and what to try", "[sqlite]") {
+    const temp_folder folder;
+    process bare{flexcore_program(), {{"serve"}, {{"FLEXCORE_HTTP_PORT", "0"}}, folder.path(), {}}};
+    REQUIRE(wait_until([&] { return contains(bare.out(), "Ctrl-C stops it."); }));
+    const std::string told = bare.out();
+    INFO(told);
+    const std::string data = (folder / "flexcore-data").string();
+    CHECK(contains(told, "in " + data + ", 0 events"));
+    CHECK(std::filesystem::is_directory(data));
+    const std::size_t next = told.find("Try next");
+    REQUIRE(next != std::string::npos);
+    CHECK(contains(told.substr(next), "flexcore command send"));
+    const std::string before = "listening on http://127.0.0.1:";
+    REQUIRE(contains(told, before));
+    const auto port =
+        static_cast<std::uint16_t>(std::stoi(told.substr(told.find(before) + before.size())));
+    const http_reply root = http(port, "GET", "/");
+    CHECK(root.status == 303);
+    CHECK(http(port, "GET", root.header("location")).status == 200);
+    bare.signal(SIGINT);
+    const auto ended = bare.wait();
+    REQUIRE(ended);
+    CHECK(ended->code == 0);
+}
+
 TEST_CASE("start: without a plugin it says how to load one, and that works as it is written") {
     server s;
     const std::string told = told_by(s);
