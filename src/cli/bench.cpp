@@ -203,7 +203,6 @@ result<bench> append(http_client&, const context&, const options& o) {
 
 result<bench> propagation(http_client&, const context&, const options& o) {
     bench b{"propagation", {}, append_writes, "events", o.plan};
-    b.plan.connections = std::min(o.plan.connections, propagation_appenders);
     b.what = fmt::format("append to Server-Sent Event, {}/s to {} subscriber{}",
                          grouped(static_cast<std::uint64_t>(o.plan.rate)), o.subscribers,
                          o.subscribers == 1 ? "" : "s");
@@ -325,10 +324,12 @@ void add_bench(subcommand app, context& c) {
         "  flexcore bench append --events 100 --connections 8\n"
         "  flexcore bench propagation --rate 1000 --json");
     const auto sub = [&](const char* name, const char* about, preparing prepare, const char* writes,
-                         const char* examples) {
+                         const char* examples, std::size_t connections = 64) {
         const subcommand one = bench_app.add_subcommand(name, about);
         auto o = std::make_shared<options>();
-        one.add_option("--connections", o->plan.connections, "Kept open (default 64)")
+        o->plan.connections = connections;
+        one.add_option("--connections", o->plan.connections,
+                       fmt::format("Kept open (default {})", connections).c_str())
             .range(1, 10'000)
             .type_name("N");
         one.add_option("--seconds", o->plan.seconds, "To measure (default 5)")
@@ -402,9 +403,9 @@ void add_bench(subcommand app, context& c) {
         const auto [one, o] =
             sub("propagation", "From the append to the subscriber", propagation, footer_of_appends,
                 "  flexcore bench propagation --rate 1000\n"
-                "  flexcore bench propagation --subscribers 10 --json");
+                "  flexcore bench propagation --subscribers 10 --json",
+                propagation_appenders);
         o->plan.rate = 1'000;
-        o->plan.connections = propagation_appenders;
         one.add_option("--subscribers", o->subscribers, "Event streams that follow (default 1)")
             .range(1, 1'000)
             .type_name("N");

@@ -55,6 +55,24 @@ TEST_CASE("bench: each kind measures and gives rate, latencies and errors") {
     }
 }
 
+TEST_CASE("bench: --connections is obeyed, and its help names what each kind takes without it") {
+    server s;
+    for (const char* kind : {"append", "propagation"}) {
+        const auto got = bench(s, {kind, "--seconds", "0.2", "--quiet", "--json", "--connections",
+                                   "20", "--rate", "200"});
+        INFO(got.err);
+        REQUIRE(got.code == 0);
+        CHECK(boost::json::parse(got.out).at("connections") == 20);
+        const auto left_out =
+            bench(s, {kind, "--seconds", "0.2", "--quiet", "--json", "--rate", "200"});
+        REQUIRE(left_out.code == 0);
+        const auto number =
+            boost::json::parse(left_out.out).at("connections").to_number<std::uint64_t>();
+        CHECK(contains(cli({"bench", kind, "--help"}).out,
+                       "Kept open (default " + std::to_string(number) + ")"));
+    }
+}
+
 TEST_CASE("bench: refusals are counted by their code") {
     server s{{.plugins = {"counter"}}};
     const auto got = bench(s, {"commands", "--type", "counter.increment", "--data", R"({"by":0})",
