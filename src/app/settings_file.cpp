@@ -228,6 +228,44 @@ std::size_t breaking_line(std::string_view text) {
     return static_cast<std::size_t>(found - ends.begin()) + 1;
 }
 
+bool is_toml(std::string_view text) {
+    try {
+        (void)toml::parse(text);
+    } catch (const toml::parse_error&) {
+        return false;
+    } catch (const broken_assumption&) {
+        return false;
+    }
+    return true;
+}
+
+/// "; a text stands in quotes: body_bytes_max = "4MiB"" when that would make a broken line sound;
+/// empty otherwise.
+std::string quotes_hint(std::string_view text, std::size_t line) {
+    for (std::size_t number = 1; number < line; ++number) {
+        const std::size_t end = text.find('\n');
+        if (end == text.npos) return {};
+        text.remove_prefix(end + 1);
+    }
+    text = text.substr(0, text.find('\n'));
+    const auto trimmed = [](std::string_view part) {
+        const std::size_t begin = part.find_first_not_of(" \t\r");
+        if (begin == part.npos) return std::string_view{};
+        return part.substr(begin, part.find_last_not_of(" \t\r") + 1 - begin);
+    };
+    const std::size_t equals = text.find('=');
+    if (equals == text.npos) return {};
+    const std::string_view name = trimmed(text.substr(0, equals));
+    std::string_view value = text.substr(equals + 1);
+    value = trimmed(value.substr(0, value.find('#')));
+    if (name.empty() || value.empty() || value.find_first_of("\"'[]{}") != value.npos) return {};
+    // Between single quotes a backslash is one.
+    const char quote = value.find('\\') == value.npos ? '"' : '\'';
+    const std::string quoted = fmt::format("{0} = {2}{1}{2}", name, value, quote);
+    if (is_toml(text) || !is_toml(quoted)) return {};
+    return "; a text stands in quotes: " + quoted;
+}
+
 }  // namespace
 
 std::string meant_setting(const std::string& key) {
@@ -268,7 +306,7 @@ file_values read_settings_file(const std::filesystem::path& path,
     } catch (const toml::parse_error& e) {
         problems.push_back(
             {fmt::format("{}:{}:{}", path.string(), e.source().begin.line, e.source().begin.column),
-             std::string{e.description()}});
+             std::string{e.description()} + quotes_hint(*text, e.source().begin.line)});
         return nothing_read();
     } catch (const broken_assumption&) {
         problems.push_back({fmt::format("{}:{}", path.string(), breaking_line(*text)),
