@@ -5,6 +5,9 @@
 
 #include <boost/json/parse.hpp>
 
+#include <algorithm>
+#include <sstream>
+
 using namespace flexcore::test;
 
 TEST_CASE("config check: every mistake is listed with its place, exit code 2") {
@@ -28,6 +31,27 @@ TEST_CASE("config check: every mistake is listed with its place, exit code 2") {
     const auto missing = cli({"config", "check", "--config", (folder / "s.toml").string()});
     CHECK(missing.code == 2);
     CHECK(contains(missing.err, "s.toml:1:1: the plugin nope.so cannot be loaded"));
+}
+
+TEST_CASE("config check: a text without quotes is answered with the line as it should be") {
+    const temp_folder folder;
+    const auto said = [&](const std::string& text) {
+        write_file(folder / "s.toml", text);
+        const auto checked = cli({"config", "check", "--config", (folder / "s.toml").string()});
+        CHECK(checked.code == 2);
+        return checked.err;
+    };
+    const std::string hint = "; a text stands in quotes: ";
+    CHECK(contains(said("[http]\nbody_bytes_max = 4MiB # at most\nport = 1\n"),
+                   hint + "body_bytes_max = \"4MiB\"\n"));
+    CHECK(contains(said("http.idle_timeout_ms = 5s\n"), hint + "http.idle_timeout_ms = \"5s\"\n"));
+    CHECK(contains(said("[log]\nlevel = info"), hint + "level = \"info\"\n"));
+    CHECK(contains(said("[http]\nhost = 127.0.0.1\r\n"), hint + "host = \"127.0.0.1\"\n"));
+    CHECK(contains(said("store.data = .\\x\n"), hint + "store.data = '.\\x'\n"));
+    // Quotes would not help there.
+    for (const char* broken : {"[http]\nport = 1\nport = 2\n", "[http\n", "log.level = \"info\n",
+                               "plugins.dirs = [a]\n", "a b = 1\n", "http.port =\n", "http.port\n"})
+        CHECK_FALSE(contains(said(broken), "quotes:"));
 }
 
 TEST_CASE("config show: file, variable and flag, each over the one before, with its source") {
@@ -203,46 +227,39 @@ TEST_CASE("usage: what is wrong is named with the nearest right name, exit code 
     wrong({"serve", "--log-level", "loud"}, "log.level must be one of");
 }
 
+namespace {
+
+/// Every sub-command, as words behind the program's name, from its own completion script: there a
+/// line "'flexcore events read') options=…" stands for each.
+std::vector<std::vector<std::string>> all_subcommands() {
+    std::vector<std::vector<std::string>> all;
+    std::istringstream lines{cli({"completion", "bash"}).out};
+    for (std::string line; std::getline(lines, line);) {
+        const std::size_t begin = line.find('\''), end = line.find("') options=");
+        if (begin == std::string::npos || end == std::string::npos) continue;
+        std::istringstream words{line.substr(begin + 1, end - begin - 1)};
+        std::string word;
+        words >> word;
+        std::vector<std::string> path;
+        while (words >> word) path.push_back(word);
+        all.push_back(std::move(path));
+    }
+    return all;
+}
+
+}  // namespace
+
 TEST_CASE("usage: --help of each sub-command shows examples") {
-    for (const std::vector<std::string>& path : {std::vector<std::string>{},
-                                                 {"serve"},
-                                                 {"config", "check"},
-                                                 {"config", "show"},
-                                                 {"command", "send"},
-                                                 {"query"},
-                                                 {"events", "append"},
-                                                 {"commands"},
-                                                 {"queries"},
-                                                 {"events", "read"},
-                                                 {"events", "show"},
-                                                 {"events", "tail"},
-                                                 {"streams", "list"},
-                                                 {"streams", "show"},
-                                                 {"streams", "settings"},
-                                                 {"streams", "delete"},
-                                                 {"read-model", "list"},
-                                                 {"read-model", "get"},
-                                                 {"projections", "list"},
-                                                 {"projections", "show"},
-                                                 {"projections", "rebuild"},
-                                                 {"projections", "pause"},
-                                                 {"projections", "resume"},
-                                                 {"projections", "skip"},
-                                                 {"plugins", "list"},
-                                                 {"plugins", "show"},
-                                                 {"plugins", "load"},
-                                                 {"plugins", "unload"},
-                                                 {"plugins", "execute"},
-                                                 {"plugins", "health"},
-                                                 {"bench", "commands"},
-                                                 {"bench", "queries"},
-                                                 {"bench", "append"},
-                                                 {"bench", "propagation"},
-                                                 {"bench", "plugin"},
-                                                 {"doctor"},
-                                                 {"completion"},
-                                                 {"health"},
-                                                 {"version"}}) {
+    const auto all = all_subcommands();
+    const auto is_there = [&](const std::vector<std::string>& path) {
+        return std::find(all.begin(), all.end(), path) != all.end();
+    };
+    // The list is the right one: some that are known, and as many as there are at least.
+    CHECK(is_there({}));
+    CHECK(is_there({"verify"}));
+    CHECK(is_there({"config", "example"}));
+    CHECK(all.size() >= 48);
+    for (const auto& path : all) {
         auto args = path;
         args.emplace_back("--help");
         const auto help = cli(args);
