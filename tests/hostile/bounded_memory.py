@@ -40,7 +40,8 @@ def send_most(connection, data):
 
 def main():
     options = conditions.options(connections=(int, 150, "that read nothing"), many=(int, 4000, "whose bodies have only begun"))
-    many = conditions.descriptors_allowed(options.many)
+    many = options.many
+    conditions.raise_descriptors(max(many, options.connections), "--many and --connections")
 
     def body(server):
         one = server.client()

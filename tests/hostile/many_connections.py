@@ -71,11 +71,8 @@ def beside_slow_ones(server, idle, slow, seconds, how):
 def main():
     options = conditions.options(idle=(int, 5000, "connections that never send"), slow=(int, 2000, "that are slow"),
                                  seconds=(float, 3.0, "of each measurement"), rounds=(int, 1, "of all of them"))
-    room = conditions.descriptors_allowed(options.idle + options.slow)
-    slow = min(options.slow, room)
-    idle = min(options.idle, room - slow)
-    if (idle, slow) != (options.idle, options.slow):
-        print(f"only {room} descriptors are allowed here: {idle} idle, {slow} slow")
+    idle, slow = options.idle, options.slow
+    conditions.raise_descriptors(idle + slow, "--idle and --slow")
 
     def body(server):
         big = {"events": [{"type": "a", "data": "x" * BIG_BYTES}] * BIG_EVENTS}
