@@ -38,7 +38,9 @@ _broken = []
 def _hold(port):
     global _promised
     if _promised is None:
-        answer = client(port).ask("GET", "/openapi.json")
+        one = client(port)
+        answer = one.ask("GET", "/openapi.json")
+        one.close()
         if answer.status != 200:
             raise failure(f"/openapi.json answers {answer.status}")
         _promised = openapi.checker(answer.json())
