@@ -205,6 +205,16 @@ def sleeps(tree, _house):
                                           'polling loop carries the comment "polling interval"')
 
 
+def optimized(tree, _house):
+    """What is linked into the server is optimized alike: of a template's function in many objects the linker keeps the first."""
+    for file in tree.sources:
+        if not file.path.startswith(("src/", "plugins/")) or not file.path.endswith(("CMakeLists.txt", ".cmake")):
+            continue
+        for number, line in enumerate(file.lines, 1):
+            if re.search(r"-O[01gs]\b", line.split("#", 1)[0]):
+                yield file.path, number, "optimize it as the rest: its templates' functions may be the ones that the whole server calls"
+
+
 def spawned_lambdas(tree, _house):
     """g++ 12.2 destroys a capturing lambda twice when it is written inside co_await co_spawn(…)."""
     for file in tree.sources:
@@ -251,4 +261,4 @@ def test_names(tree, _house):
                 yield file.path, file.line_of(match.start()), "no semicolon or bracket in a test's name: ctest would not run it"
 
 
-ALL = (top_level, furniture, edges, plugin_includes, fences, listed, length, words, sleeps, spawned_lambdas, headers, test_names)
+ALL = (top_level, furniture, edges, plugin_includes, fences, listed, length, words, sleeps, optimized, spawned_lambdas, headers, test_names)

@@ -106,6 +106,11 @@ class rules_find(unittest.TestCase):
             self.expect(source("base", f"// {word}\n"), ("src/base/b.cpp", 1, "words"))
         self.expect(source("base", '// stubborn "XXXXXX" is fine\n'))
 
+    def test_a_part_of_the_server_that_is_not_optimized(self):
+        built = "flexcore_module(base a.cpp b.cpp)\n# -O0 was quicker\ntarget_compile_options(flexcore_base PRIVATE %s)\n"
+        self.expect({**source("base", "int x;\n"), "src/base/CMakeLists.txt": built % "-O0"}, ("src/base/CMakeLists.txt", 3, "optimized"))
+        self.expect({**source("base", "int x;\n"), "src/base/CMakeLists.txt": built % "-O2"})
+
     def test_fixed_sleeps_in_tests(self):
         base = {"tests/README.md": "x", "tests/unit/README.md": "x", "tests/unit/CMakeLists.txt": "t.cpp"}
         self.expect({**base, "tests/unit/t.cpp": "std::this_thread::sleep_for(1s);\nusleep(5);\nsleep(1);\n"},
