@@ -2,6 +2,7 @@
 #include "store/verify.hpp"
 #include "contract/harness.hpp"
 #include "store/sqlite/connection.hpp"
+#include "store/sqlite/event_row.hpp"
 #include "store/sqlite/migrations.hpp"
 #include "store/sqlite/page_seal.hpp"
 
@@ -39,6 +40,48 @@ public:
         auto db = value(connection::open({.file = file(name), .mode = access::read_write}));
         value(db.execute(sql.c_str()));
         value(db.checkpoint(true));
+    }
+    /// A record that is whole by its own checksum, and yet not as the log would have written it.
+    /// `unique`: the index that would refuse it looks away meanwhile.
+    template <class Change>
+    void forge(position at, Change change, const std::string& unique = {}) const {
+        auto db = value(connection::open({.file = file("events.db"), .mode = access::read_write}));
+        value(db.execute("DROP TRIGGER events_never_change"));
+        if (!unique.empty()) {
+            const auto name = unique.substr(0, unique.find(' '));
+            value(db.execute(fmt::format("DROP INDEX {}; CREATE INDEX {}", name, unique).c_str()));
+        }
+        auto found = value(db.prepare(fmt::format(
+            "SELECT {}, (SELECT name FROM tenants WHERE id=e.tenant), "
+            "(SELECT name FROM streams WHERE id=e.stream), "
+            "(SELECT name FROM types WHERE id=e.type) FROM events e WHERE e.position={}",
+            sqlite::event_columns, at)));
+        REQUIRE(found.step() == SQLITE_ROW);
+        auto row = sqlite::row_of(found);
+        const name_hashes names{.tenant = name_hash(found.blob(14)),
+                                .stream = name_hash(found.blob(15)),
+                                .type = name_hash(found.blob(16))};
+        REQUIRE(sqlite::checksum_of(row, names) == row.checksum);
+        change(row);
+        auto put = value(db.prepare(
+            "UPDATE events SET version=?2, recorded_at=?3, id=?4, checksum=?5 WHERE position=?1"));
+        put.bind(1, at).bind(2, row.ver).bind(3, row.recorded_at).bind(4, row.id);
+        put.bind(5, sqlite::checksum_of(row, names));
+        found.reset();
+        value(db.run(put, "forge a record"));
+        value(
+            db.execute("PRAGMA writable_schema=ON; UPDATE sqlite_schema SET "
+                       "sql=replace(sql, 'CREATE INDEX events_by_', 'CREATE UNIQUE INDEX "
+                       "events_by_') WHERE name IN ('events_by_id', 'events_by_stream')"));
+        value(db.checkpoint(true));
+    }
+    [[nodiscard]] uuid id_at(position at) const {
+        auto db = value(connection::open({.file = file("events.db")}));
+        auto found = value(db.prepare(fmt::format("SELECT id FROM events WHERE position={}", at)));
+        REQUIRE(found.step() == SQLITE_ROW);
+        uuid id;
+        std::copy_n(found.blob(0).begin(), id.bytes.size(), id.bytes.begin());
+        return id;
     }
     [[nodiscard]] verify_report report() const { return value(verify(data(), {})); }
     [[nodiscard]] store_under_test& store() { return store_; }
@@ -167,6 +210,38 @@ TEST_CASE("verify: what is there and not as written is named", "[store][verify]"
     SECTION("a key of nobody") {
         CHECK(says(changed("INSERT INTO idempotency_keys VALUES (1, 99, 'k', x'00', 'a', 1)"),
                    "belong to nothing"));
+    }
+}
+
+TEST_CASE("verify: records that are whole and do not fit the others are named", "[store][verify]") {
+    // Positions 2n+1 and 2n+2 are of s-(n mod 10): s-2 has 5, 6, 25, 26, 45 and 46.
+    const filled_folder folder;
+    SECTION("a time before the last one") {
+        folder.forge(30, [](auto& row) { row.recorded_at -= 3'600'000'000; });
+        const auto report = folder.report();
+        REQUIRE(report.findings.size() == 1);
+        CHECK(report.findings[0].first == 30);
+        CHECK(says(report, "event 30 is older than the one before"));
+    }
+    SECTION("a version that jumps") {
+        folder.forge(46, [](auto& row) { row.ver = 9; });
+        const auto report = folder.report();
+        CHECK(says(report, "event 46 has version 9 in s-2, after version 5"));
+        CHECK(says(report, "3 versions of streams are missing and 0 events were removed"));
+    }
+    SECTION("a version that was there already") {
+        folder.forge(
+            26, [](auto& row) { row.ver = 2; }, "events_by_stream ON events (stream, version)");
+        const auto report = folder.report();
+        CHECK(says(report, "event 26 has version 2 in s-2, after version 3"));
+        CHECK(says(report, "non-unique entry in index events_by_stream"));
+    }
+    SECTION("an id that was there already") {
+        const auto id = folder.id_at(5);
+        folder.forge(46, [&](auto& row) { row.id = id; }, "events_by_id ON events (id, tenant)");
+        const auto report = folder.report();
+        REQUIRE(report.findings.size() == 1);
+        CHECK(says(report, "non-unique entry in index events_by_id"));
     }
 }
 
