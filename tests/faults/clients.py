@@ -33,10 +33,11 @@ class worker:
 
 
 class load:
-    """Starts one thread per kind and copy. `end` and `kill` end them, and fail when one has ended before."""
+    """Starts one thread per kind and copy. `end` and `kill` end them, and fail when one has ended before. pause_s: who was not
+    served sends its next after that, so that a long fault does not leave more operations open than can be sent again."""
 
-    def __init__(self, port, book, random, copies=1):
-        self.port, self.book = port, book
+    def __init__(self, port, book, random, copies=1, pause_s=0.0):
+        self.port, self.book, self.pause_s = port, book, pause_s
         self._stopping = threading.Event()
         self._workers = [worker(kind, copy) for kind in KINDS for copy in range(copies)]
         self.threads = [threading.Thread(target=self._run, args=(one, random.randrange(1 << 60)), daemon=True) for one in self._workers]
@@ -75,6 +76,11 @@ class load:
         self.book.sent(operation_)
         answer = one.ask("POST", operation_.target, operation_.text())
         self._told(me, operation_, answer.status, answer.json())
+        self._pause(operation_)
+
+    def _pause(self, *operations):
+        if self.pause_s and any(one.state == "open" for one in operations):
+            self._stopping.wait(self.pause_s)
 
     def _told(self, me, operation_, status, body):
         self.book.answered(operation_, status, body)
@@ -101,6 +107,8 @@ class load:
             # Without an answer the same goes out again: another one could not expect a version.
             if wanted.state == "acknowledged":
                 version, wanted = answer.json()["last_version"], None
+            else:
+                self._pause(wanted)
 
     def _several_streams(self, me, random):
         one = client(self.port)
@@ -130,6 +138,7 @@ class load:
                 connection.expect_end()
             finally:
                 connection.close()
+            self._pause(*lines)
 
     def _counter(self, me, random):
         one = client(self.port)
