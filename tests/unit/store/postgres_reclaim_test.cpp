@@ -90,8 +90,11 @@ private:
         return start_of + std::to_string(below(n));
     }
     std::string category() { return below(4) == 0 ? kept_category : pick("cat", 2); }
+    /// Often just when some event is as old as its stream's rule allows.
     unix_us some_moment() {
-        return start + (below(2 * log_.head()) + below(log_.head() + 1)) * second;
+        if (below(4) == 0) return start + below(3 * log_.head()) * second;
+        const auto at = 1 + static_cast<position>(below(log_.head()));
+        return log_.event(at).recorded_at + streams_.at(stream_of_[at - 1]).rules.max_age_us;
     }
 
     void change(known_stream& of) {
