@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Between the server and its PostgreSQL the network delays, slices to single bytes, resets, cuts in the middle of a message, refuses
-connections and goes silent, under load: nothing acknowledged is lost or doubled, versions have one winner, positions no gap.
+connections, loses answers and goes silent, under load: nothing acknowledged is lost or doubled, versions have one winner, positions
+no gap. That it is not known whether something was written must have come.
 
 usage: network.py [--build DIR] [--rounds 12] [--seed N]
 """
@@ -18,9 +19,11 @@ import flexcore  # noqa: E402
 from ledger import ledger  # noqa: E402
 from one_run import one_run  # noqa: E402
 from postgres import postgres  # noqa: E402
-from tcp_proxy import tcp_proxy  # noqa: E402
+from tcp_proxy import CLIENT, tcp_proxy  # noqa: E402
 
 STATEMENT_MS = 2_000  # so that silence is noticed soon
+NOT_KNOWN = "it is not known whether a batch was written"
+WHOLE_LOG = 1 << 30
 
 
 def for_a_while(seconds):
@@ -43,6 +46,8 @@ def silent_for_a_while(between, dice):
 
 FAULTS = {
     "reset": lambda between, dice: between.reset(),
+    # What the server was asked is done, and each session is reset as the answer comes.
+    "answers lost": lambda between, dice: between.cut_after(0, CLIENT),
     "cut in the middle": lambda between, dice: between.cut_after(dice.randrange(1, 4_000)),
     "single bytes": lambda between, dice: between.slice(1),
     "delay": lambda between, dice: between.delay(dice.uniform(0.01, 0.1)),
@@ -77,6 +82,9 @@ def run(options, dice):
                           f"{open_} without answer", flush=True)
                 checks.commands_took_effect_once(book, checks.everything_holds(server.client(), book))
                 checks.everybody_took_part(book, clients.KINDS)
+                times = server.log(WHOLE_LOG).count(NOT_KNOWN)
+                print(f"{times} times it was not known whether a batch was written")
+                checks.demand(times > 0, "it was always known whether a batch was written")
                 checks.demand(server.stop() == 0, "the server does not exit 0 after SIGTERM")
             except flexcore.failure:
                 print(f"--- log of the server\n{server.log(3000)}")

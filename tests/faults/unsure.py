@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""What became of a batch is unknown when its session is lost before the answer: what is looked up then must be the truth,
-whatever another server has written meanwhile; and a batch that loses its session each time does not hold up the others.
+"""What became of a batch is unknown when its session is lost before the answer: what is looked up then must be the truth, of
+appends and deletions, whatever another server has written meanwhile; and a batch that loses its session each time does not hold
+up the others.
 
 usage: unsure.py [--build DIR] [--seed N]
 """
@@ -63,6 +64,26 @@ def deletion_takes_effect_once(database, between, one, two):
     demand([event["version"] for event in page["items"]] == [3], f"what was written after a deletion is {page['items']}")
 
 
+def append_takes_effect_once(database, between, one, two, stream, meanwhile):
+    """It is written, the answer is lost: its client is told what was done. meanwhile: the log has gone on before that is looked up."""
+    # Afterwards all names are known, and the log's end: nothing has to be looked up first.
+    for _ in range(2):
+        answered(one.client(), "POST", f"/v1/streams/{stream}/events", EVENT, 201)
+    between.hold(CLIENT)
+    append = later(one, "POST", f"/v1/streams/{stream}/events", EVENT)
+    there = (f"SELECT e.position, e.version FROM {SCHEMA}.events e JOIN {SCHEMA}.streams s ON s.id = e.stream "
+             f"WHERE s.name = '{stream}' AND e.version > 2")
+    flexcore.wait_until(lambda: database.psql(there) != "", "the append to be stored")
+    if meanwhile:
+        answered(two.client(), "POST", "/v1/streams/other-1/events", EVENT, 201)
+    between.reset()
+    between.heal()
+    demand(append.get().status == 201, f"an append that is done is answered {append.answer.status}: {append.answer.body[:200]!r}")
+    told = append.answer.json()
+    rows = database.psql(there)
+    demand(rows == f"{told['position']}|3" and told["last_version"] == 3, f"an append was told {told}, and is there as {rows!r}")
+
+
 def a_batch_that_is_always_lost(between, one):
     """It is refused in the end, and what comes after it is written."""
     between.cut_after(LOST_BYTES, SERVER)
@@ -80,6 +101,8 @@ def run(options, _dice):
         near = {"store.schema": SCHEMA, "store.url": database.url()}
         with flexcore.server(options.build, [], far) as one, flexcore.server(options.build, [], near) as two:
             deletion_takes_effect_once(database, between, one, two)
+            append_takes_effect_once(database, between, one, two, "lost-1", meanwhile=False)
+            append_takes_effect_once(database, between, one, two, "lost-2", meanwhile=True)
             a_batch_that_is_always_lost(between, one)
             for server in (one, two):
                 demand(server.stop() == 0, "a server does not exit 0 after SIGTERM")
