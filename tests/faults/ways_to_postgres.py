@@ -2,10 +2,13 @@
 """How the server comes to its PostgreSQL: with a password from a file or a variable, over TLS that it verifies, through pgbouncer. What
 is not right is refused at the start, with what to mend, and no password is shown.
 
+What goes through pgbouncer is as safe as without it, under load, whatever it does to its connections.
+
 usage: ways_to_postgres.py [--build DIR]
 """
 import argparse
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -15,7 +18,10 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.dirname(HERE)
 sys.path[:0] = [os.path.join(TESTS, "support"), os.path.join(TESTS, "scenarios")]
+import checks  # noqa: E402
+import clients  # noqa: E402
 import flexcore  # noqa: E402
+from ledger import ledger  # noqa: E402
 from pgbouncer import pgbouncer  # noqa: E402
 from postgres import postgres  # noqa: E402
 
@@ -97,10 +103,40 @@ class ways(unittest.TestCase):
                 self.assertIn("pool_mode=session", said)
                 self.assertIn("transaction mode", said)
 
+    def test_under_load_through_pgbouncer_nothing_is_lost_or_doubled(self):
+        """Its sessions with the database are renewed as they come free; then all connections are cut at once."""
+        seed = random.SystemRandom().randrange(1 << 32)
+        book = ledger()
+        with self.subTest(seed=seed), postgres(BUILD) as one, pgbouncer(one.port, "session") as between:
+            settings = {"store.url": between.url(), "store.schema": "served"}
+            with flexcore.server(BUILD, ["counter", "orders"], settings) as server:
+                running = clients.load(server.port, book, random.Random(seed), pause_s=0.05)
+                self.goes_on(book)
+                between.console("RECONNECT")
+                self.goes_on(book)
+                before = self.sessions(one)
+                between.console("KILL flexcore")
+                between.console("RESUME flexcore")
+                self.goes_on(book)
+                running.end()
+                self.assertFalse(before & self.sessions(one), "a session has outlived its connection")
+                checks.everything_holds(server.client(), book)
+                clients.send_again(server.port, book)
+                checks.commands_took_effect_once(book, checks.everything_holds(server.client(), book))
+                checks.everybody_took_part(book, clients.KINDS)
+                self.assertEqual(0, server.stop())
+
+    def sessions(self, one):
+        return set(one.psql("SELECT pid FROM pg_stat_activity WHERE usename = 'flexcore'").split())
+
+    def goes_on(self, book):
+        before = book.count()[1]
+        flexcore.wait_until(lambda: book.count()[1] > before + 300, "acknowledgements under load")
+
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", default=BUILD)
     options, words = parser.parse_known_args()
     BUILD = os.path.abspath(options.build)
-    unittest.main(argv=[sys.argv[0], *words])
+    unittest.main(argv=[sys.argv[0], *words], warnings="ignore")  # connections left to the end of their thread

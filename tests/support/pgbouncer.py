@@ -2,6 +2,7 @@
 
     with postgres(build) as one, pgbouncer(one.port, mode="transaction") as between:
         between.url()
+        between.console("RECONNECT")                 # its admin console
 
 Lifetime: as of `postgres`; `close` ends it and removes its folder.
 User:     it refuses to run as root, too.
@@ -14,7 +15,7 @@ import subprocess
 import tempfile
 
 from flexcore import SOON_S, failure, free_port, wait_until
-from postgres import DATABASE, OWNER, as_who, quit_with_parent
+from postgres import DATABASE, OWNER, as_who, program, quit_with_parent
 
 PROGRAM = "/usr/sbin/pgbouncer"
 _STARTS_MAX = 20  # each on another port, when the one chosen is taken
@@ -66,8 +67,8 @@ class pgbouncer:
 
     def _start(self, bound_s):
         values = {"listen_addr": "127.0.0.1", "listen_port": self.port, "unix_socket_dir": "", "auth_type": "trust",
-                  "auth_file": os.path.join(self.folder, "users"), "pool_mode": self.mode, "max_client_conn": 200,
-                  "default_pool_size": 50, **self.settings}
+                  "auth_file": os.path.join(self.folder, "users"), "admin_users": OWNER, "pool_mode": self.mode,
+                  "max_client_conn": 200, "default_pool_size": 50, **self.settings}
         file = self._place("pgbouncer.ini", f"[databases]\n{DATABASE} = host=127.0.0.1 port={self.target_port} dbname={DATABASE}\n"
                            "[pgbouncer]\n" + "".join(f"{name} = {value}\n" for name, value in values.items()))
         with open(self.log_file, "wb") as log:
@@ -92,6 +93,14 @@ class pgbouncer:
         if self.process is not None and self.process.poll() is None:
             self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def console(self, command):
+        """What the admin console answers: a line per row, columns parted by "|"."""
+        done = subprocess.run([program("psql"), "-XAtq", "-h", "127.0.0.1", "-p", str(self.port), "-U", OWNER, "-d", "pgbouncer",
+                               "-c", command], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise failure(f"pgbouncer: {command}: {done.stderr}{done.stdout}")
+        return done.stdout.rstrip("\n")
 
     def url(self, database=DATABASE, user=OWNER):
         return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
