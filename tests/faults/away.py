@@ -221,6 +221,28 @@ class away(unittest.TestCase):
         self.assertEqual(201, append.answer.status, append.answer.body)
         self.works(server, 2)
 
+    def test_who_finds_all_sessions_in_use_is_refused_and_is_served_again_when_one_is_free(self):
+        one = self.entering(postgres(BUILD))
+        server = self.serving(one.url(), store__sessions_max=1, store__statement_timeout_ms=60_000)
+        self.assertEqual(201, self.ask(server, "/v1/streams/first-1/events", "POST", EVENT).status)
+        held = one.locked("served.events")
+        self.addCleanup(held.close)
+        first = hanging(server, "GET", "/v1/streams/first-1/events")
+        flexcore.wait_until(lambda: one.psql("SELECT count(*) FROM pg_stat_activity WHERE usename = 'flexcore' AND "
+                                             "wait_event_type = 'Lock' AND query LIKE '%events%'") == "1",
+                            "a read to wait for the lock")
+        others = [hanging(server, "GET", target) for target in ("/v1/streams/first-1/events", "/v1/events?limit=1", "/v1/streams")]
+        for other in others:
+            other.join()
+            self.refused(other.answer, "busy")
+        self.assertIsNone(first.answer, "a read was answered whose table is locked")
+        held.close()
+        first.join()
+        for answer in (first.answer, self.ask(server, "/v1/streams/first-1/events")):
+            self.assertEqual(200, answer.status, answer.body)
+            self.assertEqual([1], [event["version"] for event in answer.json()["items"]])
+        self.works(server, 1)
+
     def test_what_another_server_writes_meanwhile_is_seen_afterwards(self):
         one = self.entering(postgres(BUILD))
         between = self.entering(tcp_proxy(one.port))

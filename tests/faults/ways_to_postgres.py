@@ -29,11 +29,11 @@ BUILD = os.path.join(os.path.dirname(TESTS), "build", "release")
 SECRET = "s3cret-and-more"
 
 
-def certificate(folder, name):
-    """A key and its certificate for 127.0.0.1, signed by itself."""
+def certificate(folder, name, host="IP:127.0.0.1"):
+    """A key and its certificate for a host, signed by itself."""
     key, made = os.path.join(folder, name + ".key"), os.path.join(folder, name + ".crt")
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
-                    "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", made], check=True, capture_output=True)
+                    "/CN=flexcore", "-addext", f"subjectAltName={host}", "-keyout", key, "-out", made], check=True, capture_output=True)
     return key, made
 
 
@@ -91,6 +91,14 @@ class ways(unittest.TestCase):
                 verified = one.url() + "?sslmode=verify-full&sslrootcert="
                 self.serves(verified + made)
                 self.assertIn("certificate verify failed", self.refusal(verified + strange))
+            # The right root vouches for another host: enough for who does not ask for the name, not for who does.
+            key, made = certificate(folder, "another", "DNS:another.example")
+            one = postgres(BUILD, settings={"ssl": "on"})
+            one.place("server.key", text_of(key))
+            one.place("server.crt", text_of(made))
+            with one:
+                self.serves(one.url() + "?sslmode=verify-ca&sslrootcert=" + made)
+                self.assertIn("does not match host name", self.refusal(one.url() + "?sslmode=verify-full&sslrootcert=" + made))
             with postgres(BUILD) as plain:
                 self.assertIn("SSL", self.refusal(plain.url() + "?sslmode=verify-full&sslrootcert=" + made))
 
