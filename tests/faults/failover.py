@@ -77,9 +77,7 @@ def writes_again(server, book, dice, before):
     """Within the time that is promised, counted from when the new primary takes writes; and so does the load, which has never stopped."""
     promoted_at = time.monotonic()
     flexcore.wait_until(lambda: write(server, book, dice).status == 201, "a write after the promotion", WRITING_AGAIN_S)
-    took = time.monotonic() - promoted_at
-    checks.demand(took <= WRITING_AGAIN_S, f"written again {took:.1f} s after the promotion, not within {WRITING_AGAIN_S} s")
-    print(f"written again {took:.1f} s after the promotion", flush=True)
+    print(f"written again {time.monotonic() - promoted_at:.1f} s after the promotion", flush=True)
     flexcore.wait_until(lambda: book.count()[1] > before + 100, "the load to go on after the promotion")
 
 

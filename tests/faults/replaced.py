@@ -35,9 +35,9 @@ class replaced(unittest.TestCase):
         self.addCleanup(what.close)
         return what.__enter__()
 
-    def serving(self, databases, plugins=()):
+    def serving(self, databases, plugins=(), data=None):
         settings = {"store.url": url_of_several(databases), "store.schema": "served", "store.connect_timeout_ms": 2000}
-        server = flexcore.server(BUILD, list(plugins), settings)
+        server = flexcore.server(BUILD, list(plugins), settings, data=data)
         self.addCleanup(server.close)
         server.start()
         return server
@@ -52,7 +52,20 @@ class replaced(unittest.TestCase):
     def append(self, server):
         return self.ask(server, "POST", STREAM, EVENT).status
 
-    def test_a_standby_that_was_behind_is_not_served_from(self):
+    def test_a_standby_that_lacks_an_event_is_not_served_from(self):
+        primary, behind, server = self.left_behind(lambda server: self.assertEqual(201, self.append(server)))
+        # It takes writes, and has one of two events that were acknowledged.
+        self.assertEqual("1", behind.psql("SELECT position FROM served.log_head"))
+        self.refused(server, behind, "events are missing")
+        self.goes_on_with(primary, behind, server, [1, 2, 3])
+
+    def test_a_standby_that_lacks_only_a_deletion_is_not_served_from(self):
+        primary, behind, server = self.left_behind(lambda server: self.assertEqual(204, self.ask(server, "DELETE", "/v1/streams/kept").status))
+        self.refused(server, behind, "changes are missing")
+        self.goes_on_with(primary, behind, server, [2])
+
+    def left_behind(self, acknowledge):
+        """A standby that was down when `acknowledge` was, and is promoted since: (primary, which is down, standby, server)."""
         primary = self.entering(postgres(BUILD, fsync=True))
         behind = primary.standby("behind")
         self.addCleanup(behind.close)
@@ -61,13 +74,14 @@ class replaced(unittest.TestCase):
         end = primary.psql("SELECT pg_current_wal_lsn()")
         flexcore.wait_until(lambda: behind.psql(f"SELECT pg_last_wal_replay_lsn() >= '{end}'") == "t", "the standby to keep up")
         behind.stop()
-        self.assertEqual(201, self.append(server))
+        acknowledge(server)
         primary.kill()
         behind.start()
         behind.promote()
-        # It takes writes, and has one of two events that were acknowledged.
-        self.assertEqual("1", behind.psql("SELECT position FROM served.log_head"))
-        flexcore.wait_until(lambda: "events are missing" in server.log(1 << 20), "the standby to be refused")
+        return primary, behind, server
+
+    def refused(self, server, behind, why):
+        flexcore.wait_until(lambda: why in server.log(1 << 20), "the standby to be refused")
         for _ in range(20):
             self.assertEqual(503, self.append(server))
             for target in (STREAM, "/v1/events", "/v1/streams/kept"):
@@ -75,11 +89,16 @@ class replaced(unittest.TestCase):
                 self.assertEqual(503, answer.status, f"{target}: {answer.body[:300]!r}")
         self.assertEqual("1 0", behind.psql("SELECT position || ' ' || (SELECT count(*) FROM served.events WHERE position > 1) "
                                             "FROM served.log_head"))
-        # What was mistaken was not taken for the new order of things.
+
+    def goes_on_with(self, primary, behind, server, versions):
+        """What was mistaken was not taken for the new order of things, nor is it at a start that finds it first."""
         primary.start()
         flexcore.wait_until(lambda: self.append(server) == 201, "the primary to be written to again")
-        self.assertEqual([1, 2, 3], [event["version"] for event in self.ask(server, "GET", STREAM).json()["items"]])
+        self.assertEqual(versions, [event["version"] for event in self.ask(server, "GET", STREAM).json()["items"]])
         self.assertEqual(0, server.stop())
+        again = self.serving([behind, primary], data=server.data)
+        self.assertEqual(versions, [event["version"] for event in self.ask(again, "GET", STREAM).json()["items"]])
+        self.assertEqual(0, again.stop())
 
     def test_a_frozen_primary_is_left_when_its_standby_is_promoted(self):
         primary = self.entering(postgres(BUILD, fsync=True))

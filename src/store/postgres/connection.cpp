@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <optional>
+#include <system_error>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -94,10 +95,11 @@ struct connection::state {
     /// The session's socket, for the watch: libpq closes its own when it gives a session up, and
     /// that number may soon be somebody else's.
     struct watched_socket {
-        explicit watched_socket(int of) : number{::fcntl(of, F_DUPFD_CLOEXEC, 0)} {}
-        ~watched_socket() {
-            if (number != -1) ::close(number);
+        explicit watched_socket(int of) : number{::fcntl(of, F_DUPFD_CLOEXEC, 0)} {
+            if (number == -1)
+                throw std::system_error{errno, std::generic_category(), "a session's socket"};
         }
+        ~watched_socket() { ::close(number); }
         watched_socket(const watched_socket&) = delete;
         watched_socket& operator=(const watched_socket&) = delete;
         const int number;
@@ -109,10 +111,10 @@ struct connection::state {
     /// Everything that may throw or hang goes through here.
     template <class Work>
     result<pqxx::result> guarded(std::string_view attempted, Work work) {
-        if (broken) return fail(store_errc::unavailable, "the database session has ended");
+        if (!usable()) return fail(store_errc::unavailable, "the database session has ended");
         timed_out = false;
         watch::guard overdue{*settings.overdue, asks(), socket.number,
-                             monotonic::now() + settings.statement_timeout + grace};
+                             monotonic::now() + settings.statement_timeout + grace, timeline};
         try {
             take_answer();
             pqxx::nontransaction plain{session};
@@ -153,6 +155,10 @@ struct connection::state {
         return settings.read_only && !settings.patient ? watch::what::read : watch::what::write;
     }
 
+    [[nodiscard]] bool usable() const noexcept {
+        return !broken && !settings.overdue->replaced(timeline);
+    }
+
     void take_answer() {
         if (!pending) return;
         try {
@@ -171,6 +177,7 @@ struct connection::state {
     notices heard;  ///< unregistered before the session goes
     std::unordered_set<const char*> prepared;
     std::unordered_map<std::string, std::string> kept;  ///< names by their texts
+    std::uint32_t timeline = 0;                         ///< of its server; 0 until that is accepted
     bool broken = false;
     bool in_transaction = false;
     bool timed_out = false;
@@ -179,12 +186,14 @@ struct connection::state {
 result<std::unique_ptr<connection>> connection::open(const connection_settings& settings) {
     error last;
     const auto& hosts = settings.where.hosts;
-    const std::size_t first = *settings.where.last_used;
+    const std::size_t first = *settings.where.last_used + (settings.others_first ? 1 : 0);
     for (std::size_t tried = 0; tried < hosts.size(); ++tried) {
         const std::size_t at = (first + tried) % hosts.size();
         auto made = open(settings, hosts[at]);
         if (made) {
             *settings.where.last_used = at;
+            // Whoever still waits for the one before is woken, and shall find this one first.
+            settings.overdue->serves((*made)->state_->timeline);
             return made;
         }
         // What a server has said against itself tells more than that another does not answer.
@@ -231,7 +240,9 @@ result<std::unique_ptr<connection>> connection::open(const connection_settings& 
         settings.statement_timeout.count(), settings.read_only ? "on" : "off"));
     if (!ready) return fail(ready.error());
     if (settings.accepts) {
-        if (auto ok = settings.accepts(*opened); !ok) return fail(std::move(ok.error()));
+        const auto timeline = settings.accepts(*opened);
+        if (!timeline) return fail(timeline.error());
+        opened->state_->timeline = *timeline;
     }
     return opened;
 }
@@ -310,7 +321,7 @@ void connection::end_read() noexcept {
 
 bool connection::timed_out() const noexcept { return state_->timed_out; }
 
-bool connection::usable() const noexcept { return !state_->broken; }
+bool connection::usable() const noexcept { return state_->usable(); }
 
 bool connection::take_warning() noexcept { return std::exchange(state_->heard.warned, false); }
 

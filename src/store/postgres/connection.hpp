@@ -41,8 +41,10 @@ struct connection_settings {
     /// Reads as well are waited for as long as statement_timeout, also when nothing else is heard.
     bool patient = false;
     std::shared_ptr<watch> overdue = {};  ///< shared by all sessions of a store; never null
-    /// Asked when a session is set up: may this server be used?
-    std::function<result<void>(connection&)> accepts = {};
+    /// Asked when a session is set up: may this server be used, and which timeline is it on?
+    std::function<result<std::uint32_t>(connection&)> accepts = {};
+    /// Of several hosts the one that was used last comes last.
+    bool others_first = false;
 };
 
 /// The same failure for whoever only uses the database: where it is and what is wrong there is
@@ -90,7 +92,7 @@ public:
 
     /// Whether the last statement was given up for its time.
     [[nodiscard]] bool timed_out() const noexcept;
-    /// False once the session is gone: give it up.
+    /// False once the session is gone, or its server has been replaced by another: give it up.
     [[nodiscard]] bool usable() const noexcept;
     /// Whether the server has warned since the last call: of a commit, that it "might not have been
     /// replicated".

@@ -49,25 +49,21 @@ result<database> open_database(const database_settings& settings) {
                     .statement_timeout = settings.statement_timeout,
                     .read_only = false,
                     .overdue = std::make_shared<watch>()};
-    auto session = connection::open(made.writing);
-    if (!session) return fail(std::move(session.error()));
-    const auto keeps = keeps_sessions(**session, made.writing);
-    if (!keeps) return fail(keeps.error());
-    if (!*keeps) return fail(breaks_sessions(made.writing.where.place));
+    {
+        const auto first = connection::open(made.writing);
+        if (!first) return fail(first.error());
+        const auto keeps = keeps_sessions(**first, made.writing);
+        if (!keeps) return fail(keeps.error());
+        if (!*keeps) return fail(breaks_sessions(made.writing.where.place));
+    }
     auto known = standing::open(settings.folder);
     if (!known) return fail(std::move(known.error()));
     made.known = std::move(*known);
     // Before anything is changed there; and every session from now on, after a failover for
     // instance, may be with another server.
-    if (auto ok = made.known->check(**session); !ok) return fail(std::move(ok.error()));
-    made.writing.accepts = [known = made.known,
-                            heard = made.writing.overdue](connection& one) -> result<void> {
-        const auto replaced = known->check(one);
-        if (!replaced) return fail(replaced.error());
-        // Who still waits does so for a server that is gone, frozen perhaps.
-        if (*replaced) heard->give_up();
-        return {};
-    };
+    made.writing.accepts = [known = made.known](connection& one) { return known->check(one); };
+    const auto session = connection::open(made.writing);
+    if (!session) return fail(session.error());
     if (auto ok = migrate(**session); !ok) return fail(std::move(ok.error()));
     made.description = fmt::format("PostgreSQL {} at {}, schema {}", (*session)->server_version(),
                                    made.writing.where.place, settings.schema);

@@ -194,7 +194,7 @@ void event_writer::settle(const write_batch& batch) {
     made_names_.clear();
     undo_try();
     head_.pos = batch.head;
-    settings_.known->acknowledged(head_.pos);
+    settings_.known->acknowledged(head_.pos, head_.changes);
 }
 
 result<event_writer::tried> event_writer::try_once(write_batch& batch, bool look, bool locked) {

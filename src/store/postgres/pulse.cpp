@@ -12,6 +12,8 @@ static_assert(look_every + quiet_enough < watch::silence_max);
 
 connection_settings reading(connection_settings settings) {
     settings.read_only = true;
+    // A host that is frozen takes a whole connect_timeout, one that may not be used yet none.
+    settings.others_first = true;
     return settings;
 }
 

@@ -25,19 +25,11 @@ constexpr sql server_identity{
     "server_identity",
     "SELECT system_identifier::text, "
     "('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint, "
-    "pg_postmaster_start_time()::text FROM pg_control_system()"};
+    "extract(epoch FROM pg_postmaster_start_time())::text FROM pg_control_system()"};
 constexpr sql log_is_there{"log_is_there", "SELECT to_regclass('log_head') IS NOT NULL"};
-constexpr sql log_end{"log_end", "SELECT coalesce(max(position), 0) FROM log_head"};
-
-/// Where the log ends; 0 when there is none.
-result<position> end_of_log(connection& session) {
-    const auto there = session.run(log_is_there);
-    if (!there) return fail(there.error());
-    if (!(*there)[0][0].as<bool>()) return position{0};
-    const auto head = session.run(log_end);
-    if (!head) return fail(head.error());
-    return (*head)[0][0].as<position>();
-}
+constexpr sql log_ends{
+    "log_ends", "SELECT coalesce(max(position), 0), coalesce(max(changes), 0) FROM log_head"};
+constexpr auto between_tries = std::chrono::seconds{1};
 
 bool write_whole(int to, std::string_view text) {
     return ::pwrite(to, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
@@ -69,7 +61,11 @@ result<std::shared_ptr<standing>> standing::open(std::shared_ptr<data_folder> fo
     }
     made->now_.system = system->get_string();
     made->now_.timeline = static_cast<std::uint32_t>(timeline->get_int64());
-    made->position_ = static_cast<position>(at->get_int64());
+    made->acknowledged_.pos = static_cast<position>(at->get_int64());
+    // Files of before have none.
+    if (const auto* changes = object->if_contains("changes");
+        changes != nullptr && changes->is_int64())
+        made->acknowledged_.changes = static_cast<std::uint64_t>(changes->get_int64());
     return made;
 }
 
@@ -77,27 +73,40 @@ standing::~standing() {
     if (open_ != -1) ::close(open_);
 }
 
-result<bool> standing::check(connection& session) {
-    return believing([&]() -> result<bool> {
+/// Nothing when there is no log yet.
+result<standing::log_end> standing::end_of_log(connection& session) {
+    const auto there = session.run(log_is_there);
+    if (!there) return fail(there.error());
+    if (!(*there)[0][0].as<bool>()) return log_end{};
+    const auto head = session.run(log_ends);
+    if (!head) return fail(head.error());
+    return log_end{.pos = (*head)[0][0].as<position>(),
+                   .changes = (*head)[0][1].as<std::uint64_t>()};
+}
+
+result<std::uint32_t> standing::check(connection& session) {
+    return believing([&]() -> result<std::uint32_t> {
         const auto rows = session.run(server_identity);
         if (!rows) return fail(rows.error());
         const auto row = (*rows)[0];
-        return check(session, {.system = row[0].as<std::string>(),
-                               .timeline = row[1].as<std::uint32_t>(),
-                               .since = row[2].as<std::string>()});
+        const server found{.system = row[0].as<std::string>(),
+                           .timeline = row[1].as<std::uint32_t>(),
+                           .since = row[2].as<std::string>()};
+        if (auto ok = check(session, found); !ok) return fail(ok.error());
+        return found.timeline;
     });
 }
 
-result<bool> standing::check(connection& session, const server& found) {
-    position least = 0;
+result<void> standing::check(connection& session, const server& found) {
+    log_end least;
     {
         const std::lock_guard lock{mutex_};
         // As long as it runs it loses nothing, and whoever asks does not wait for a lock.
-        if (found == now_) return false;
+        if (found == now_) return {};
         // What is acknowledged from here on may be missing in what the log says now.
-        least = position_;
+        least = acknowledged_;
     }
-    const auto end = least == 0 ? result<position>{least} : end_of_log(session);
+    const auto end = least.changes == 0 && least.pos == 0 ? least : end_of_log(session);
     if (!end) return fail(end.error());
     const std::lock_guard lock{mutex_};
     if (!now_.system.empty() && found.system != now_.system) {
@@ -116,53 +125,63 @@ result<bool> standing::check(connection& session, const server& found) {
                                 "written to",
                                 found.timeline, now_.timeline));
     }
-    if (*end < least) {
-        return fail(
-            store_errc::unavailable,
-            fmt::format("events are missing: the log ends at position {}, and {} was "
-                        "acknowledged. Is this an old primary, a standby that was behind, or a "
-                        "restored backup? When it is meant, move {} away to take the database "
-                        "as it is",
-                        *end, least, file_));
+    if (end->pos < least.pos || end->changes < least.changes) {
+        const std::string missing =
+            end->pos < least.pos
+                ? fmt::format(
+                      "events are missing: the log ends at position {}, and {} was "
+                      "acknowledged",
+                      end->pos, least.pos)
+                : fmt::format("changes are missing: the log has had {}, and {} were acknowledged",
+                              end->changes, least.changes);
+        return fail(store_errc::unavailable,
+                    fmt::format("{}. Is this an old primary, a standby that was behind, or a "
+                                "restored backup? When it is meant, stop, move {} away to take "
+                                "the database as it is, and start again",
+                                missing, file_));
     }
-    const bool replaced = now_.timeline != 0 && found.timeline > now_.timeline;
     now_ = found;
     write_anew();
-    return replaced;
+    return {};
 }
 
-void standing::acknowledged(position pos) {
+void standing::acknowledged(position pos, std::uint64_t changes) {
     const std::lock_guard lock{mutex_};
-    if (pos <= position_) return;
-    position_ = pos;
+    if (pos <= acknowledged_.pos && changes <= acknowledged_.changes) return;
+    acknowledged_ = {.pos = std::max(pos, acknowledged_.pos),
+                     .changes = std::max(changes, acknowledged_.changes)};
     write_over();
 }
 
 std::string standing::text() const {
-    auto out = boost::json::serialize(boost::json::object{
-        {"system", now_.system}, {"timeline", now_.timeline}, {"position", position_}});
+    auto out = boost::json::serialize(boost::json::object{{"system", now_.system},
+                                                          {"timeline", now_.timeline},
+                                                          {"position", acknowledged_.pos},
+                                                          {"changes", acknowledged_.changes}});
     out.resize(std::max(out.size(), file_bytes - 1), ' ');
     return out += '\n';
 }
 
 void standing::write_anew() {
-    if (open_ != -1) ::close(std::exchange(open_, -1));
+    write_at_ = monotonic::now() + between_tries;
     const auto aside = file_ + ".new";
     const int made = ::open(aside.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     const bool written = made != -1 && write_whole(made, text()) && ::fsync(made) == 0 &&
                          ::rename(aside.c_str(), file_.c_str()) == 0;
     noted(written, aside);
-    if (written) {
-        open_ = made;
-        if (auto ok = folder_->sync(); !ok) noted(false, file_);
-    } else if (made != -1) {
-        ::close(made);
+    if (!written) {
+        if (made != -1) ::close(made);
+        // A full disk still has the room of the one that is there.
+        if (open_ != -1) write_over();
+        return;
     }
+    if (const int before = std::exchange(open_, made); before != -1) ::close(before);
+    if (auto ok = folder_->sync(); !ok) noted(false, file_);
 }
 
 void standing::write_over() {
-    if (open_ == -1) return write_anew();
-    noted(write_whole(open_, text()), file_);
+    if (open_ != -1) return noted(write_whole(open_, text()), file_);
+    if (monotonic::now() >= write_at_) write_anew();
 }
 
 /// Said once, not with each batch.

@@ -3,11 +3,12 @@
 // cluster behind the same name.
 //
 // Kept:    in `postgres.json` of the data folder: the cluster's system identifier, the highest
-//          timeline served, the highest position acknowledged. Another cluster or timeline is
-//          written aside, synced and renamed. A position is written over the one before, ahead of
-//          the answer that acknowledges it, so that no end of this process loses it; it is not
-//          synced: what a power loss takes back makes the check weaker, not wrong. A file that
-//          cannot be written is logged: the disk of the data folder is not the log's.
+//          timeline served, the highest position acknowledged and the number of the log's changes
+//          by then, since deletions and settings have no position. Another cluster or timeline
+//          is written aside, synced and renamed. What is acknowledged is written over what was
+//          before, ahead of the answer, so that no end of this process loses it; it is not synced:
+//          what a power loss takes back makes the check weaker, not wrong. A file that cannot be
+//          written is logged: the disk of the data folder is not the log's.
 // Threads: any.
 // Lifetime: holds the data folder's lock.
 #pragma once
@@ -33,11 +34,11 @@ public:
 
     /// Whether the server behind this session may be served from: of the cluster, on no earlier
     /// timeline, and with a log that goes as far as what was acknowledged. Only then it is noted.
-    /// True: it has taken the place of the one before. `unavailable` with what is wrong and what
-    /// to do.
-    [[nodiscard]] result<bool> check(connection&);
+    /// Its timeline; or `unavailable` with what is wrong and what to do.
+    [[nodiscard]] result<std::uint32_t> check(connection&);
 
-    void acknowledged(position);
+    /// `changes`: log_head's, after what is acknowledged.
+    void acknowledged(position, std::uint64_t changes);
 
 private:
     struct server {
@@ -48,7 +49,12 @@ private:
     };
 
     explicit standing(std::shared_ptr<data_folder>);
-    [[nodiscard]] result<bool> check(connection&, const server&);
+    struct log_end {
+        position pos = 0;
+        std::uint64_t changes = 0;
+    };
+    [[nodiscard]] static result<log_end> end_of_log(connection&);
+    [[nodiscard]] result<void> check(connection&, const server&);
     [[nodiscard]] std::string text() const;
     /// Under the lock.
     void write_anew();
@@ -59,8 +65,9 @@ private:
     const std::string file_;
     std::mutex mutex_;
     server now_;
-    position position_ = 0;
+    log_end acknowledged_;
     int open_ = -1;  ///< descriptor of the file, when it is as write_anew makes it
+    deadline write_at_{};
     bool failed_ = false;
 };
 

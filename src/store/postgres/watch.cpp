@@ -29,13 +29,14 @@ watch::~watch() {
     thread_.join();
 }
 
-watch::guard::guard(watch& of, what is, int socket, deadline until)
-    : of_{of}, what_{is}, socket_{socket}, until_{until} {
+watch::guard::guard(watch& of, what is, int socket, deadline until, std::uint32_t timeline)
+    : of_{of}, what_{is}, socket_{socket}, until_{until}, timeline_{timeline} {
     bool earlier = false;
     {
         const std::lock_guard lock{of_.mutex_};
         of_.under_way_.insert(this);
         if (of_.quiet_since_ == never) of_.quiet_since_ = ticks(begun_);
+        if (of_.replaced(timeline_)) end(*this);
         earlier = of_.ends_at(*this) < of_.waits_until_;
     }
     if (earlier) of_.wake_.notify_one();
@@ -76,10 +77,13 @@ void watch::end(guard& one) noexcept {
     one.ended_ = true;
 }
 
-void watch::give_up() {
+void watch::serves(std::uint32_t timeline) {
+    if (timeline <= timeline_.load()) return;
     const std::lock_guard lock{mutex_};
+    if (timeline <= timeline_.load()) return;
+    timeline_ = timeline;
     for (guard* one : under_way_) {
-        if (one->what_ != what::connect) end(*one);
+        if (replaced(one->timeline_)) end(*one);
     }
 }
 

@@ -8,6 +8,8 @@
 //          answer of any session. Beyond `silence_max` reads that wait are given up, and whoever
 //          would begin something is told so instead. One slow statement is not silence: see
 //          `pulse`.
+// Replaced: once a session is with a server on a higher timeline, those with the servers before are
+//          given up: they may be frozen, or alive and no longer the ones that count.
 // Seen:    when it was last certain that this process knows all that was written to the log.
 // Threads: any; one thread of its own looks at what is overdue.
 // Lifetime: guards end before their socket is closed, and before the watch.
@@ -40,8 +42,9 @@ public:
     /// Something is asked for as long as this lives.
     class guard {
     public:
-        /// A try to connect has no socket yet, and its own time-out.
-        guard(watch&, what, int socket, deadline);
+        /// A try to connect has no socket yet, and its own time-out. `timeline`: of the server that
+        /// is asked; 0: not known yet.
+        guard(watch&, what, int socket, deadline, std::uint32_t timeline = 0);
         ~guard();
         guard(const guard&) = delete;
         guard& operator=(const guard&) = delete;
@@ -54,6 +57,7 @@ public:
         const what what_;
         const int socket_;
         const deadline until_;
+        const std::uint32_t timeline_;
         const monotonic::time_point begun_ = monotonic::now();
         bool answered_ = false;
         bool ended_ = false;  ///< by the watch
@@ -63,8 +67,11 @@ public:
     [[nodiscard]] monotonic::duration quiet_for() const noexcept;
     [[nodiscard]] bool silent() const noexcept { return quiet_for() >= silence_max; }
 
-    /// Whatever is under way is ended: the server it was sent to has been replaced.
-    void give_up();
+    /// A server on this timeline has been accepted: what is under way with those before is ended.
+    void serves(std::uint32_t timeline);
+    [[nodiscard]] bool replaced(std::uint32_t timeline) const noexcept {
+        return timeline != 0 && timeline < timeline_.load();
+    }
 
     /// What others had written by then is known.
     void seen(monotonic::time_point) noexcept;
@@ -88,6 +95,7 @@ private:
     std::atomic<monotonic::rep> quiet_since_{never};
     std::atomic<monotonic::rep> seen_;
     std::atomic<std::uint64_t> catalogue_{0};
+    std::atomic<std::uint32_t> timeline_{0};  ///< the highest that serves
     deadline waits_until_ = no_deadline;
     bool stopping_ = false;
     std::thread thread_;

@@ -178,6 +178,29 @@ TEST_CASE("watch: a statement beyond its time is ended, whatever else is answere
     CHECK(write.is_over(0));
 }
 
+TEST_CASE("watch: whoever waits for a server that was replaced is given up, and nobody else",
+          "[store][postgres]") {
+    watch heard;
+    heard.serves(1);
+    const socket_pair before;
+    const socket_pair setting_up;
+    const socket_pair after;
+    const socket_pair late;
+    const watch::guard old{heard, watch::what::write, before.ends[0], no_deadline, 1};
+    const watch::guard unknown{heard, watch::what::write, setting_up.ends[0], no_deadline};
+    const watch::guard present{heard, watch::what::write, after.ends[0], no_deadline, 2};
+    CHECK_FALSE(heard.replaced(1));
+    heard.serves(2);
+    CHECK(before.is_over(0));
+    CHECK(heard.replaced(1));
+    CHECK_FALSE(heard.replaced(2));
+    heard.serves(1);
+    const watch::guard begun_late{heard, watch::what::read, late.ends[0], no_deadline, 1};
+    CHECK(late.is_over(0));
+    CHECK_FALSE(setting_up.is_over(MSG_DONTWAIT));
+    CHECK_FALSE(after.is_over(MSG_DONTWAIT));
+}
+
 TEST_CASE("backoff: pauses grow to a bound, and begin anew after a success", "[store][postgres]") {
     backoff pace;
     const auto pause_after_failure = [&] {

@@ -56,6 +56,8 @@ struct served_before {
 TEST_CASE("standing: how far it was served is kept in the data folder", "[postgres]") {
     served_before before;
     CHECK(before.kept().at("position") == 3);
+    CHECK(before.kept().at("changes") ==
+          std::stoi(before.schema.ask("SELECT changes FROM log_head").at(0).at(0)));
     CHECK(before.kept().at("timeline") == 1);
     CHECK(before.refusal().empty());
 }
@@ -88,6 +90,10 @@ TEST_CASE("standing: a database that is older than what was served is refused", 
     SECTION("an old backup") {
         kept["position"] = 4;
         named = "ends at position 3, and 4 was acknowledged";
+    }
+    SECTION("an old backup that lacks only a deletion") {
+        kept["changes"] = kept.at("changes").as_int64() + 1;
+        named = "changes are missing";
     }
     before.keep(kept);
     const auto refusal = before.refusal();
