@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <string>
 
 namespace flexcore {
@@ -9,6 +10,17 @@ namespace {
 
 constexpr bool is_alphanumeric(char c) noexcept {
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+/// How many bytes at the front are ASCII, in whole words: most text is nothing else.
+std::size_t ascii_words(std::string_view text) noexcept {
+    constexpr std::uint64_t high_bits = 0x8080808080808080U;
+    std::size_t at = 0;
+    for (std::uint64_t word = 0; at + sizeof word <= text.size(); at += sizeof word) {
+        std::memcpy(&word, text.data() + at, sizeof word);
+        if ((word & high_bits) != 0) break;
+    }
+    return at;
 }
 
 /// Length of the well-formed UTF-8 sequence at the front (Unicode table 3-7), 0 when there is none.
@@ -51,15 +63,17 @@ bool is_name(std::string_view name) noexcept {
 }
 
 bool is_utf8(std::string_view text) noexcept {
-    while (!text.empty()) {
+    for (;;) {
+        text.remove_prefix(ascii_words(text));
+        if (text.empty()) return true;
         const std::size_t length = sequence_length(text);
         if (length == 0) return false;
         text.remove_prefix(length);
     }
-    return true;
 }
 
 std::string to_utf8(std::string_view text) {
+    if (is_utf8(text)) return std::string{text};
     std::string out;
     out.reserve(text.size());
     while (!text.empty()) {

@@ -49,6 +49,21 @@ TEST_CASE("is_utf8: overlong forms, surrogates and what lies above U+10FFFF are 
     }
 }
 
+TEST_CASE("is_utf8: what is wrong is found wherever it stands, and what is right is taken") {
+    for (std::size_t before = 0; before < 20; ++before) {
+        for (std::size_t after = 0; after < 20; ++after) {
+            const auto between = [&](const std::string& text) {
+                return std::string(before, 'a') + text + std::string(after, 'z');
+            };
+            CHECK(is_utf8(between("")));
+            CHECK(is_utf8(between("\xF0\x9F\x90\x98")));
+            CHECK_FALSE(is_utf8(between("\xF0\x9F\x90")));
+            CHECK_FALSE(is_utf8(between("\x80")));
+            CHECK(to_utf8(between("\x80")) == between("\xEF\xBF\xBD"));
+        }
+    }
+}
+
 TEST_CASE("to_utf8: each stray byte becomes U+FFFD and the rest stays") {
     CHECK(to_utf8("größe") == "größe");
     CHECK(to_utf8("a\xFFz") == "a\xEF\xBF\xBDz");
