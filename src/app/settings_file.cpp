@@ -239,7 +239,7 @@ bool is_toml(std::string_view text) {
     return true;
 }
 
-/// "; a text stands in quotes: body_bytes_max = "4MiB"" when that would make a broken line sound;
+/// "; a text stands in quotes: body_bytes_max = "…"" when that would make a broken line sound;
 /// empty otherwise.
 std::string quotes_hint(std::string_view text, std::size_t line) {
     for (std::size_t number = 1; number < line; ++number) {
@@ -263,7 +263,8 @@ std::string quotes_hint(std::string_view text, std::size_t line) {
     const char quote = value.find('\\') == value.npos ? '"' : '\'';
     const std::string quoted = fmt::format("{0} = {2}{1}{2}", name, value, quote);
     if (is_toml(text) || !is_toml(quoted)) return {};
-    return "; a text stands in quotes: " + quoted;
+    // Not the value itself: it may be a secret.
+    return fmt::format("; a text stands in quotes: {0} = {1}…{1}", name, quote);
 }
 
 }  // namespace

@@ -74,7 +74,8 @@ void add_docs_routes(router& to, const std::shared_ptr<api>& on) {
                  response out;
                  out.status = 303;
                  out.content_type = {};
-                 out.headers.push_back({"Location", "/docs"});
+                 // Relative, so that it holds behind a proxy's path as well.
+                 out.headers.push_back({"Location", "docs"});
                  out.headers.push_back({"Cache-Control", "no-cache"});
                  answer(std::move(out));
              },

@@ -43,11 +43,13 @@ TEST_CASE("config check: a text without quotes is answered with the line as it s
     };
     const std::string hint = "; a text stands in quotes: ";
     CHECK(contains(said("[http]\nbody_bytes_max = 4MiB # at most\nport = 1\n"),
-                   hint + "body_bytes_max = \"4MiB\"\n"));
-    CHECK(contains(said("http.idle_timeout_ms = 5s\n"), hint + "http.idle_timeout_ms = \"5s\"\n"));
-    CHECK(contains(said("[log]\nlevel = info"), hint + "level = \"info\"\n"));
-    CHECK(contains(said("[http]\nhost = 127.0.0.1\r\n"), hint + "host = \"127.0.0.1\"\n"));
-    CHECK(contains(said("store.data = .\\x\n"), hint + "store.data = '.\\x'\n"));
+                   hint + "body_bytes_max = \"…\"\n"));
+    CHECK(contains(said("http.idle_timeout_ms = 5s\n"), hint + "http.idle_timeout_ms = \"…\"\n"));
+    CHECK(contains(said("[log]\nlevel = info"), hint + "level = \"…\"\n"));
+    CHECK(contains(said("[http]\nhost = 127.0.0.1\r\n"), hint + "host = \"…\"\n"));
+    CHECK(contains(said("store.data = .\\x\n"), hint + "store.data = '…'\n"));
+    // It may be a secret.
+    CHECK_FALSE(contains(said("store.url = postgresql://u:very-secret@db/x\n"), "very-secret"));
     // Quotes would not help there.
     for (const char* broken : {"[http]\nport = 1\nport = 2\n", "[http\n", "log.level = \"info\n",
                                "plugins.dirs = [a]\n", "a b = 1\n", "http.port =\n", "http.port\n"})
