@@ -1,5 +1,6 @@
 """Rows of targets.md: rebuild, memory, CPU, start."""
 import json
+import os
 import subprocess
 import time
 
@@ -106,11 +107,12 @@ def _plain(name, target, unit, value):
 OVERLOAD_TIMES = 5
 # As one bounds it who wants each command answered soon: what 64 connections have under way.
 OVERLOAD_IN_FLIGHT = 64
-# The work of a large invoice of the sample data; and the least that a command can be.
+# What waits for something else than the cores; the work of a large invoice of the sample data; the least that a command can be.
 # The size of our own.
 REFUSAL = json.dumps({"type": "/problems/overloaded", "title": "Overloaded", "status": 503, "code": "overloaded",
                       "detail": "64 commands are under way; more are taken when these are done", "request_id": "01890a5d-ac96-774b-bcce-b302099a8057"})
-OVERLOADS = (("orders of 200 lines", "orders", '{"type":"sales.place_order","id":"$(u4)","data":{"customer":"c$(m500)","country":"UK",'
+OVERLOADS = (("commands that wait 2 ms, one after the other", "../tests/plugins/slow_handler", '{"type":"slow.do","id":"$(u4)","data":{"ms":2}}'),
+             ("orders of 200 lines", "orders", '{"type":"sales.place_order","id":"$(u4)","data":{"customer":"c$(m500)","country":"UK",'
               '"currency":"GBP","lines":[' + ",".join(f'{{"sku":"s{n}","description":"A","quantity":3,"unit_price_minor":255}}'
                                                       for n in range(200)) + ']}}'),
              ("increments", "counter", '{"type":"counter.increment","id":"$(u4)","data":{"by":1}}'))
@@ -127,7 +129,8 @@ def overload(bench):
 
 
 def _overload(bench, name, plugin, words):
-    with bench.server((plugin,), {"commands.in_flight_max": OVERLOAD_IN_FLIGHT}) as server, nginx(REFUSAL, 503) as other:
+    settings = {"commands.in_flight_max": OVERLOAD_IN_FLIGHT, "plugins.dirs": os.path.join(bench.build, "tests", "plugins")}
+    with bench.server((plugin,), settings) as server, nginx(REFUSAL, 503) as other:
         probes = []
 
         def pressed(rate):

@@ -1,43 +1,58 @@
 #include "plugin/calls/serial_gate.hpp"
 
-#include <algorithm>
 #include <utility>
 
 namespace flexcore::plugin {
 
+bool serial_gate::needs_worker(state& of) noexcept {
+    return !of.taken && !of.work.empty() && !std::exchange(of.coming, true);
+}
+
+void serial_gate::send_worker(const std::shared_ptr<state>& of) {
+    of->workers.post([of] { come(*of); });
+}
+
+/// On a worker. When somebody is inside again, who leaves sends the next.
+void serial_gate::come(state& of) {
+    runtime::task inside;
+    {
+        const std::lock_guard lock{of.mutex};
+        of.coming = false;
+        if (of.taken || of.work.empty()) return;
+        of.taken = true;
+        inside = std::move(of.work.front());
+        of.work.pop_front();
+    }
+    inside();
+}
+
 bool serial_gate::try_enter() noexcept {
-    const std::lock_guard lock{mutex_};
-    return !closed_ && !std::exchange(taken_, true);
+    const std::lock_guard lock{state_->mutex};
+    return !state_->closed && state_->work.empty() && !std::exchange(state_->taken, true);
 }
 
 void serial_gate::enter_later(runtime::task inside) {
     {
-        const std::lock_guard lock{mutex_};
-        if (closed_) return;
-        if (taken_) {
-            waiting_.emplace_back(std::move(inside));
-            return;
-        }
-        taken_ = true;
+        const std::lock_guard lock{state_->mutex};
+        if (state_->closed) return;
+        state_->work.push_back(std::move(inside));
+        if (!needs_worker(*state_)) return;
     }
-    workers_.post(std::move(inside));
+    send_worker(state_);
 }
 
 bool serial_gate::enter_until(deadline until) {
-    std::unique_lock lock{mutex_};
-    if (closed_) return false;
-    if (!std::exchange(taken_, true)) return true;
+    std::unique_lock lock{state_->mutex};
+    if (state_->closed) return false;
+    if (!std::exchange(state_->taken, true)) return true;
     waiter self;
-    waiting_.emplace_back(&self);
+    state_->waiting.push_back(&self);
     while (!self.granted) {
-        if (closed_) return false;
+        if (state_->closed) return false;
         if (until == no_deadline) {
             self.turn.wait(lock);
         } else if (self.turn.wait_until(lock, until) == std::cv_status::timeout && !self.granted) {
-            std::erase_if(waiting_, [&](const auto& each) {
-                const auto* const other = std::get_if<waiter*>(&each);
-                return other != nullptr && *other == &self;
-            });
+            std::erase(state_->waiting, &self);
             return false;
         }
     }
@@ -45,29 +60,27 @@ bool serial_gate::enter_until(deadline until) {
 }
 
 void serial_gate::leave() {
-    std::unique_lock lock{mutex_};
-    if (waiting_.empty()) {
-        taken_ = false;
-        return;
+    {
+        const std::lock_guard lock{state_->mutex};
+        if (!state_->waiting.empty()) {
+            waiter* const next = state_->waiting.front();
+            state_->waiting.pop_front();
+            next->granted = true;
+            next->turn.notify_one();  // under the lock: it goes away once it sees `granted`
+            return;
+        }
+        state_->taken = false;
+        if (!needs_worker(*state_)) return;
     }
-    auto next = std::move(waiting_.front());
-    waiting_.pop_front();
-    if (auto* const waits = std::get_if<waiter*>(&next)) {
-        (*waits)->granted = true;
-        (*waits)->turn.notify_one();  // under the lock: the waiter goes away once it sees `granted`
-        return;
-    }
-    lock.unlock();
-    workers_.post(std::move(std::get<runtime::task>(next)));
+    send_worker(state_);
 }
 
 void serial_gate::close() {
-    decltype(waiting_) dropped;  // destroyed outside the lock
-    const std::lock_guard lock{mutex_};
-    closed_ = true;
-    dropped.swap(waiting_);
-    for (auto& each : dropped)
-        if (auto* const waits = std::get_if<waiter*>(&each)) (*waits)->turn.notify_one();
+    std::deque<runtime::task> dropped;  // destroyed outside the lock
+    const std::lock_guard lock{state_->mutex};
+    state_->closed = true;
+    dropped.swap(state_->work);
+    for (waiter* const each : std::exchange(state_->waiting, {})) each->turn.notify_one();
 }
 
 }  // namespace flexcore::plugin

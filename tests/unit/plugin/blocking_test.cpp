@@ -128,6 +128,20 @@ TEST_CASE("blocks: one call that does not return holds no other plugin up") {
     CHECK(in.command("blocks_alone.do", "0", "{}").has_value());
 }
 
+TEST_CASE("one call at a time: more commands at once than there are workers are all answered") {
+    house in;
+    must(in.load(misbehaving("slow_handler")));
+    // Each needs a state first, for which a worker waits, and then a call.
+    std::vector<pending<bus::command_reply>> waiting(64);
+    for (std::size_t i = 0; i < waiting.size(); ++i)
+        in.command_later("slow.do", std::to_string(i), R"({"ms":1})", waiting[i].callback());
+    for (auto& each : waiting) {
+        const auto done = each.get();
+        INFO((done ? "" : done.error().client));
+        CHECK(done.has_value());
+    }
+}
+
 TEST_CASE("blocks: a plugin whose calls do not return gets no more threads") {
     const obstacle gate;
     house in{slow_to_give_up()};

@@ -108,6 +108,31 @@ TEST_CASE("serial_gate: one at a time, in order, and a waiter that gives up is f
     workers.stop();
 }
 
+TEST_CASE("serial_gate: workers that wait are let in before work that needs one of them") {
+    runtime::worker_pool workers{"gate", 2};
+    serial_gate gate{workers};
+    REQUIRE(gate.try_enter());
+    std::atomic<int> ran{0};
+    std::atomic<int> let_in{0};
+    std::atomic<int> at_the_gate{0};
+    gate.enter_later([&] {
+        ++ran;
+        gate.leave();
+    });
+    for (int i = 0; i < 2; ++i)
+        workers.post([&] {
+            ++at_the_gate;
+            if (!gate.enter_until(monotonic::now() + 10s)) return;
+            ++let_in;
+            gate.leave();
+        });
+    REQUIRE(eventually([&] { return at_the_gate == 2; }));
+    gate.leave();
+    REQUIRE(eventually([&] { return ran == 1; }));
+    CHECK(let_in == 2);
+    workers.stop();
+}
+
 TEST_CASE("serial_gate: closed, it turns away who waits and drops what waits") {
     runtime::worker_pool workers{"gate", 2};
     serial_gate gate{workers};
