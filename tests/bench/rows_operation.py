@@ -1,6 +1,5 @@
 """Rows of targets.md: rebuild, memory, CPU, start."""
 import json
-import os
 import subprocess
 import time
 
@@ -129,7 +128,7 @@ def overload(bench):
 
 
 def _overload(bench, name, plugin, words):
-    settings = {"commands.in_flight_max": OVERLOAD_IN_FLIGHT, "plugins.dirs": os.path.join(bench.build, "tests", "plugins")}
+    settings = {"commands.in_flight_max": OVERLOAD_IN_FLIGHT, "plugins.dirs": bench.build}
     with bench.server((plugin,), settings) as server, nginx(REFUSAL, 503) as other:
         probes = []
 
