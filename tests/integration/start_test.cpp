@@ -57,7 +57,7 @@ TEST_CASE("start: bare `serve` says where it is, where its data lies and what to
         static_cast<std::uint16_t>(std::stoi(told.substr(told.find(before) + before.size())));
     const http_reply root = http(port, "GET", "/");
     CHECK(root.status == 303);
-    CHECK(http(port, "GET", "/" + root.header("location")).status == 200);
+    CHECK(http(port, "GET", "/" + std::string{root.header("location")}).status == 200);
     bare.signal(SIGINT);
     const auto ended = bare.wait();
     REQUIRE(ended);
