@@ -98,17 +98,20 @@ result<std::uint32_t> standing::check(connection& session) {
 }
 
 result<void> standing::check(connection& session, const server& found) {
-    log_end least;
+    bool any = false;
     {
         const std::lock_guard lock{mutex_};
         // As long as it runs it loses nothing, and whoever asks does not wait for a lock.
         if (found == now_) return {};
-        // What is acknowledged from here on may be missing in what the log says now.
-        least = acknowledged_;
+        any = acknowledged_.pos != 0 || acknowledged_.changes != 0;
     }
-    const auto end = least.changes == 0 && least.pos == 0 ? least : end_of_log(session);
+    const auto end = any ? end_of_log(session) : result<log_end>{log_end{}};
     if (!end) return fail(end.error());
     const std::lock_guard lock{mutex_};
+    // Accepted by another session meanwhile: what was acknowledged since then came from it. Else it
+    // came from the server before, up to now.
+    if (found == now_) return {};
+    const log_end& least = acknowledged_;
     if (!now_.system.empty() && found.system != now_.system) {
         return fail(
             store_errc::unavailable,
